@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import asks, browser_page, chat_stream, start_time, streams, thread_lists
+from benchmarks import asks, audit_log, browser_page, chat_stream, start_time, streams, thread_lists
 from benchmarks.environment import Environment, open_environment
 from benchmarks.report import Row, save, table
 
@@ -21,13 +21,13 @@ PARTS: dict[str, Callable[[Environment], list[Row]]] = {
     "chat": chat_stream.measure,
     "lists": thread_lists.measure,
 }
-"""What is measured in one program that runs all along; `start` starts its own."""
+"""What is measured in one program that runs all along; `audit` and `start` need none."""
 
 
 def main(names: list[str]) -> None:
     """Measure the parts with these names; all of them without a name."""
     before, rows = os.getloadavg()[0], list[Row]()
-    wanted = names or [*PARTS, "start"]
+    wanted = names or [*PARTS, "audit", "start"]
     with tempfile.TemporaryDirectory() as folder:
         chosen = [name for name in PARTS if name in wanted]
         if chosen:
@@ -35,6 +35,9 @@ def main(names: list[str]) -> None:
                 for name in chosen:
                     print(f"measuring: {name}", file=sys.stderr, flush=True)
                     rows += PARTS[name](env)
+        if "audit" in wanted:
+            print("measuring: audit", file=sys.stderr, flush=True)
+            rows += audit_log.measure(Path(folder) / "audit")
         if "start" in wanted:
             print("measuring: start", file=sys.stderr, flush=True)
             rows += start_time.measure(Path(folder) / "start")

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app import audit
 from chat_app.api.families import family_of
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.auth.keys.scopes import (
@@ -22,6 +23,7 @@ from chat_app.auth.keys.scopes import (
 )
 from chat_app.core.errors import ChatError, NotFound
 from chat_app.core.logging import log_security_event, log_unexpected_error
+from chat_app.services import services
 
 NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
 """For every response that depends on the user."""
@@ -103,16 +105,15 @@ def _challenge(error: ChatError) -> str:
 
 
 def log_failure(request: Request, error: ChatError) -> None:
-    """Log an authentication that failed or was not tried, as a security event."""
+    """Log an authentication that failed or was not tried, and count it for the audit log."""
     if not isinstance(error, (TooManyAttempts, *FAILURES)):
         return
-    client = request.client
-    log_security_event(
-        "locked_out" if isinstance(error, TooManyAttempts) else "sign_in_failed",
-        error=error_code_of(error),
-        path=request.url.path,
-        client=client.host if client else "",
-    )
+    client = request.client.host if request.client else ""
+    event = "locked_out" if isinstance(error, TooManyAttempts) else "sign_in_failed"
+    code = error_code_of(error)
+    log_security_event(event, error=code, path=request.url.path, client=client)
+    live = services()
+    live.failed_sign_ins.add(event, code, audit.Origin.of_client(client), live.clock())
 
 
 def wants_page(request: Request) -> bool:

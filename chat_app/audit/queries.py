@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 
-from chat_app.audit.actions import Action
+from chat_app.audit.actions import TITLES, Action
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuditEvent, AuditIdentity, User
@@ -27,6 +28,7 @@ class Filters:
         actions: What happened.
         actor: Who did it: the id of a user.
         subject: The user that it was done to, or the id of another row.
+        person: A user who did it, or to whom it was done.
         organisation: In which organisation.
         since: From this time on.
         until: Before this time.
@@ -35,6 +37,7 @@ class Filters:
     actions: Sequence[Action] = ()
     actor: UUID | None = None
     subject: UUID | None = None
+    person: UUID | None = None
     organisation: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -76,6 +79,51 @@ class AuditPage:
     events: list[AuditEvent]
     people: dict[str, Person]
     before: int | None
+
+
+async def typed_filters(
+    db: Database, *, action: str = "", email: str = "", since: str = "", until: str = ""
+) -> Filters:
+    """What somebody has typed, as filters; empty text does not limit the rows.
+
+    Args:
+        db: The database.
+        action: One of `TITLES`.
+        email: Of a user who did it, or to whom it was done.
+        since: The first day, in UTC: `2026-11-29`.
+        until: The last day.
+
+    Raises:
+        InvalidInput: There is no such action or user, or it is no date.
+    """
+    actions: list[Action] = [one for one in TITLES if one == action]
+    if action and not actions:
+        raise InvalidInput("There is no such action.")
+    first, last = _day(since), _day(until)
+    person: UUID | None = None
+    if email.strip():
+        async with db.system("audit") as session:
+            found = await session.exec(
+                select(User.id).where(col(User.email) == email.strip().lower())
+            )
+            person = found.first()
+        if person is None:
+            raise InvalidInput("No user has this email.")
+    return Filters(
+        actions=actions,
+        person=person,
+        since=first,
+        until=last and last + timedelta(days=1),
+    )
+
+
+def _day(text: str) -> datetime | None:
+    if not text.strip():
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+    except ValueError:
+        raise InvalidInput("Type a date as 2026-11-29.") from None
 
 
 async def page(
@@ -169,6 +217,11 @@ async def _conditions(
     if filters.subject is not None:
         identity = await identity_of(session, filters.subject)
         found.append(col(AuditEvent.subject) == (identity or str(filters.subject)))
+    if filters.person is not None:
+        identity = await identity_of(session, filters.person)
+        if identity is None:
+            return None
+        found.append(or_(col(AuditEvent.actor) == identity, col(AuditEvent.subject) == identity))
     if filters.since is not None:
         found.append(col(AuditEvent.at) >= filters.since)
     if filters.until is not None:

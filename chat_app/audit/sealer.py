@@ -179,7 +179,9 @@ class Sealer:
 
     def _log_head(self) -> None:
         now = self.clock()
-        if self._head is None or (self._logged_at and now < self._logged_at + HEAD_EVERY):
+        if self._head is None or self._head == EMPTY:
+            return
+        if self._logged_at is not None and now < self._logged_at + HEAD_EVERY:
             return
         self._logged_at = now
         logger.info("The head of the audit log is %s", self._head)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 
+from chat_app import audit
 from chat_app.auth import webauthn
 from chat_app.auth.account.login_methods import require_login_method
 from chat_app.auth.account.profile import clean_display_name
@@ -20,7 +21,6 @@ from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.auth.webauthn import PasskeyResponse
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, NotFound
-from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Passkey, User
@@ -97,9 +97,15 @@ class Passkeys:
                 _require_room(await _passkeys_of(session, principal))
                 session.add(row)
                 await session.flush()
+                await audit.append(
+                    session,
+                    "passkey_added",
+                    actor=principal,
+                    details={"passkey": row.id},
+                    clock=self.clock,
+                )
         except IntegrityError:  # the passkey is registered already, or the user was deleted
             raise InvalidPasskey from None
-        log_security_event("passkey_added", user=principal.user_id, passkey=row.id)
         return row
 
     async def rename(self, principal: Principal, passkey_id: UUID, name: str) -> None:
@@ -129,7 +135,13 @@ class Passkeys:
             if not removed.rowcount:
                 raise NotFound
             await require_login_method(session, principal.user_id)
-        log_security_event("passkey_removed", user=principal.user_id, passkey=passkey_id)
+            await audit.append(
+                session,
+                "passkey_removed",
+                actor=principal,
+                details={"passkey": passkey_id},
+                clock=self.clock,
+            )
 
     async def begin_sign_in(self, binding: str, client_ip: str) -> Mapping[str, Any]:
         """The options for signing in without a user name.

@@ -13,6 +13,7 @@ from uuid import UUID
 from limits import RateLimitItem, parse
 from sqlmodel import case, col, delete, func, select, update
 
+from chat_app import audit
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLocked
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, revoke_tokens
@@ -28,7 +29,6 @@ from chat_app.auth.totp import (
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import DecryptionError, KeyRing, hash_token
 from chat_app.core.errors import Conflict, Unavailable
-from chat_app.core.logging import log_security_event
 from chat_app.core.rate_limit import releasing
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
@@ -138,7 +138,7 @@ class TwoFactor:
             session.add(row)
             await forget_devices(session, user_id)
             codes = await self._new_codes(session, user_id)
-        log_security_event("second_factor_on", user=user_id)
+            await audit.append(session, "second_factor_on", actor=principal, clock=self.clock)
         return codes
 
     async def renew_codes(self, principal: Principal) -> Sequence[str]:
@@ -150,14 +150,19 @@ class TwoFactor:
         async with self.db.system("auth", write=True) as session:
             if await confirmed_totp(session, principal.user_id) is None:
                 raise Conflict("Turn on two-factor authentication first.")
+            await audit.append(session, "backup_codes_renewed", actor=principal, clock=self.clock)
             return await self._new_codes(session, principal.user_id)
 
     async def turn_off(self, principal: Principal) -> None:
         """Remove the secret, backup codes, remembered devices and pending challenges."""
-        await self.remove(principal.user_id)
+        await self.remove(principal.user_id, actor=principal)
 
-    async def remove(self, user_id: UUID) -> bool:
+    async def remove(self, user_id: UUID, *, actor: audit.Actor) -> bool:
         """Turn two-factor authentication off, as `turn_off`, for the operator too.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Returns:
             Whether it was on.
@@ -168,8 +173,11 @@ class TwoFactor:
                 await session.exec(delete(table).where(col(table.user_id) == user_id))
             await forget_devices(session, user_id)
             await revoke_tokens(session, user_id, "second_factor")
-        if was_on:
-            log_security_event("second_factor_off", user=user_id)
+            if was_on:
+                subject = audit.Subject("user", user_id)
+                await audit.append(
+                    session, "second_factor_off", actor=actor, subject=subject, clock=self.clock
+                )
         return was_on
 
     async def check(self, user_id: UUID, code: str) -> None:

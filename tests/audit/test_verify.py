@@ -163,6 +163,19 @@ async def test_a_log_that_was_sealed_anew_is_found_with_a_head_that_was_noted(
     assert found.problems == ["Changed: row 3 does not have the seal of the head that was noted."]
 
 
+async def test_a_row_of_another_history_of_the_same_key_is_found(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    """As after a backup was restored: each row has a seal of the key, but not in this chain."""
+    await sealed(database, db, 4)
+    old = (await events_of(db))[1]
+    tamper(database, "UPDATE audit_event SET actor = 'x', seq = NULL, seal = NULL WHERE seq > 1")
+    await sealer_of(db, settings_of(database)).seal()
+    assert (await check(database, db)).count == 0
+    tamper(database, f"UPDATE audit_event SET actor = 'system', seal = '{old.seal}' WHERE seq = 2")
+    assert (await check(database, db)).problems == ["Changed: row 3 does not fit its seal."]
+
+
 async def rotated(database: DatabaseUnderTest, db: Database) -> None:
     await write_events(db, 3)
     await sealer_of(db, settings_of(database, secret=OLD)).seal()

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import case, col, delete, distinct, func, select, update
 
+from chat_app import audit
+from chat_app.audit.actions import Action
 from chat_app.auth.account.delete import delete_user
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken
@@ -25,9 +27,9 @@ from chat_app.auth.sign_in.passwords import (
 )
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock
-from chat_app.core.logging import log_security_event
 from chat_app.core.signals import UNLOCKED_USERS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, AuthSession, Totp, User
 
 
@@ -138,14 +140,19 @@ class UserAdministration:
             )
             return UserCounts(*users.one(), today.one())
 
-    async def delete(self, user_id: UUID) -> None:
+    async def delete(self, user_id: UUID, *, actor: audit.Actor = "command line") -> None:
         """Delete a user and everything they own. This can't be undone.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Raises:
             NotFound: There is no such user.
         """
         async with self.db.system("command line", write=True, read_committed=True) as session:
-            await delete_user(session, self.sessions, await session.require(User, user_id))
+            user = await session.require(User, user_id)
+            await delete_user(session, self.sessions, user, actor=actor)
 
     async def set_password(self, user_id: UUID, password: str) -> int:
         """Set a new password and end every session and API key, as a reset does; unlock the user.
@@ -177,9 +184,9 @@ class UserAdministration:
                 revoked = await revoke_credentials(
                     session, self.sessions, user_id, reason="password_reset"
                 )
+                await self._append(session, "password_reset", user_id, "command line")
         except IntegrityError:
             raise AccountTaken from None
-        log_security_event("password_reset", user=user_id)
         await self.unlock(user_id)
         return len(revoked)
 
@@ -198,21 +205,30 @@ class UserAdministration:
                 return False
             user.email_verified_at = self.clock()
             await revoke_tokens(session, user_id, "verify_email")
+            await self._append(session, "email_verified", user_id, "command line")
         self._publish(user_id)
         return True
 
-    async def reset_two_factor(self, user_id: UUID) -> bool:
+    async def reset_two_factor(self, user_id: UUID, *, actor: audit.Actor = "command line") -> bool:
         """Turn off two-factor authentication, for a user who lost the phone and the backup codes.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Returns:
             Whether it was on.
         """
-        removed = await self.two_factor.remove(user_id)
+        removed = await self.two_factor.remove(user_id, actor=actor)
         self._publish(user_id)
         return removed
 
-    async def unlock(self, user_id: UUID) -> None:
+    async def unlock(self, user_id: UUID, *, actor: audit.Actor = "command line") -> None:
         """Forget the failed sign-ins and the wrong second-factor codes of a user.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Raises:
             NotFound: There is no such user.
@@ -224,8 +240,14 @@ class UserAdministration:
                 .where(col(Totp.user_id) == user_id)
                 .values(failures=0, locked_until=None)
             )
-        log_security_event("user_unlocked", user=user_id)
+            await self._append(session, "user_unlocked", user_id, actor)
         self.bus.publish(UNLOCKED_USERS, Signal("user_unlocked", account=user.email))
+
+    async def _append(
+        self, session: SystemSession, action: Action, user_id: UUID, actor: audit.Actor
+    ) -> None:
+        subject = audit.Subject("user", user_id)
+        await audit.append(session, action, actor=actor, subject=subject, clock=self.clock)
 
     def _publish(self, user_id: UUID) -> None:
         self.bus.publish(user_topic(user_id), Signal("user"))

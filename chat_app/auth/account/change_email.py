@@ -7,6 +7,7 @@ owner of a mailbox verify, with one click, an account that the attacker created 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 
+from chat_app import audit
 from chat_app.auth.errors import EmailTaken, InvalidToken
 from chat_app.auth.one_time_tokens import Purpose, revoke_tokens
 from chat_app.auth.principal import Principal
@@ -14,7 +15,6 @@ from chat_app.auth.sign_in.email_flows import LINK_LIFETIME, EmailFlow
 from chat_app.auth.sign_in.magic_link import EMAIL_ISSUER as EMAIL
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER as PASSWORD
 from chat_app.core.errors import Conflict
-from chat_app.core.logging import log_security_event
 from chat_app.db.tables import Account, User
 
 
@@ -96,7 +96,6 @@ class EmailChanges(EmailFlow):
             old = await self._apply(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
-        log_security_event("email_changed", user=principal.user_id)
         self.mail.mailer.send(self.mail.templates.email_changed(old))
 
     async def _apply(self, principal: Principal, token: str, purpose: Purpose) -> str:
@@ -122,4 +121,6 @@ class EmailChanges(EmailFlow):
             await revoke_tokens(
                 session, user.id, "verify_email", "change_email", "reset_password", "sign_in_link"
             )
+            changed = "email_changed" if purpose == "change_email" else "email_verified"
+            await audit.append(session, changed, actor=principal, clock=self.clock)
         return old

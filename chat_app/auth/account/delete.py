@@ -1,16 +1,14 @@
 """Deleting an account with everything in it, by its user or by the operator."""
 
-from functools import partial
-
 from sqlmodel import col, delete, select
 
+from chat_app import audit
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import InvalidInput
-from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import ACTIVE, Message, OneTimeToken, Run, Thread, User
@@ -46,22 +44,27 @@ async def delete_account(
         user = await session.require(User, principal.user_id)
         if not _is_same(confirm, user.email):
             raise DeletionNotConfirmed
-        await delete_user(session, sessions, user)
+        await delete_user(session, sessions, user, actor=principal)
 
 
-async def delete_user(session: SystemSession, sessions: SessionService, user: User) -> None:
+async def delete_user(
+    session: SystemSession, sessions: SessionService, user: User, *, actor: audit.Actor
+) -> None:
     """Delete a user in the caller's transaction.
 
     Args:
         session: The transaction, one that sees what others commit meanwhile (`read_committed`).
         sessions: Revokes the user's sessions and API keys.
         user: The user.
+        actor: Who deletes them, for the audit log.
     """
     await _lock_chats(session, user)
     await revoke_credentials(session, sessions, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
-    session.after_commit.append(partial(log_security_event, "user_deleted", user=user.id))
+    # its subject loses its name at once, with the identity of the user
+    deleted = audit.Subject("user", user.id)
+    await audit.append(session, "user_deleted", actor=actor, subject=deleted)
     await session.exec(delete(User).where(col(User.id) == user.id))
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlmodel import select
 
+from chat_app import audit
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
 from chat_app.auth.keys.revocation import revoke_credentials
@@ -12,7 +13,6 @@ from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput
-from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.tables import User
 
@@ -37,8 +37,12 @@ class UserAccess:
     sessions: SessionService
     clock: Clock
 
-    async def disable(self, user_id: UUID) -> int:
+    async def disable(self, user_id: UUID, *, actor: audit.Actor = "command line") -> int:
         """Disable a user: no login method works, and sessions, keys, tokens and devices end.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Returns:
             How many sessions were revoked.
@@ -52,11 +56,21 @@ class UserAccess:
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)
             revoked = await revoke_credentials(session, self.sessions, user_id, reason="disabled")
-        log_security_event("user_disabled", user=user_id)
+            await audit.append(
+                session,
+                "user_disabled",
+                actor=actor,
+                subject=audit.Subject("user", user_id),
+                clock=self.clock,
+            )
         return len(revoked)
 
-    async def enable(self, user_id: UUID) -> None:
+    async def enable(self, user_id: UUID, *, actor: audit.Actor = "command line") -> None:
         """Enable a user. Revoked sessions stay revoked.
+
+        Args:
+            user_id: The user.
+            actor: Who does it, for the audit log.
 
         Raises:
             NotFound: There is no such user.
@@ -64,7 +78,13 @@ class UserAccess:
         async with self.db.system("auth", write=True) as session:
             user = await session.require(User, user_id)
             user.disabled_at = None
-        log_security_event("user_enabled", user=user_id)
+            await audit.append(
+                session,
+                "user_enabled",
+                actor=actor,
+                subject=audit.Subject("user", user_id),
+                clock=self.clock,
+            )
 
 
 async def find_user(db: Database, email: str) -> UUID:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from sqlmodel import col, select
 
+from chat_app import audit
 from chat_app.auth.devices import device_label
 from chat_app.auth.principal import Principal
 from chat_app.auth.two_factor import confirmed_totp
@@ -16,11 +17,14 @@ from chat_app.db.tables import Account, ApiKey, AuthSession, Passkey, Picture, T
 async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
     """Profile, login methods, API keys and sessions as JSON values, without secrets and hashes.
 
+    That it was asked for is in the audit log.
+
     Raises:
         NotFound: The user was deleted.
     """
-    async with db.system("auth") as session:
+    async with db.system("auth", write=True) as session:
         user = await session.require(User, principal.user_id)
+        await audit.append(session, "account_exported", actor=principal)
         totp = await confirmed_totp(session, user.id)
         accounts = await session.exec(select(Account).where(col(Account.user_id) == user.id))
         passkeys = await session.exec(select(Passkey).where(col(Passkey.user_id) == user.id))

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select
 
+from chat_app import audit
 from chat_app.auth.account.login_methods import new_account, require_login_method
 from chat_app.auth.errors import AccessDenied, AccountTaken
 from chat_app.auth.one_time_tokens import revoke_tokens
@@ -18,7 +19,6 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import VerifiedIdentity, has_claim
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
-from chat_app.core.logging import log_security_event
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Account
@@ -77,14 +77,17 @@ class LinkedAccounts:
                 if owner is None:
                     session.add(new_account(principal.user_id, identity, self.clock()))
                     await session.flush()
+                    await audit.append(
+                        session,
+                        "login_method_added",
+                        actor=principal,
+                        details={"provider": identity.provider},
+                        clock=self.clock,
+                    )
                 elif owner != principal.user_id:
                     raise AccountTaken
         except IntegrityError:  # linked concurrently
             raise AccountTaken from None
-        if owner is None:
-            log_security_event(
-                "login_method_added", user=principal.user_id, provider=identity.provider
-            )
         self._publish(principal)
 
     async def unlink(self, principal: Principal, account_id: UUID) -> None:
@@ -118,7 +121,13 @@ class LinkedAccounts:
                 keep=principal.credential_id,
                 provider=provider,
             )
-        log_security_event("login_method_removed", user=principal.user_id, provider=provider)
+            await audit.append(
+                session,
+                "login_method_removed",
+                actor=principal,
+                details={"provider": provider},
+                clock=self.clock,
+            )
         self._publish(principal)
 
     def _publish(self, principal: Principal) -> None:

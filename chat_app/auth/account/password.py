@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select
 
+from chat_app import audit
 from chat_app.auth.account.login_methods import claim_unverified_account, require_login_method
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken, InvalidToken
@@ -23,7 +24,6 @@ from chat_app.auth.sign_in.passwords import (
     password_account,
 )
 from chat_app.core.errors import NotFound
-from chat_app.core.logging import log_security_event
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
 
@@ -83,9 +83,9 @@ class PasswordChanges(EmailFlow):
                 await self.sessions.revoke_all(
                     session, user.id, reason="password", keep=principal.credential_id
                 )
+                await audit.append(session, "password_changed", actor=principal, clock=self.clock)
         except IntegrityError:
             raise AccountTaken from None
-        log_security_event("password_changed", user=principal.user_id)
         return await self.sessions.step_up(principal, method="password")
 
     async def remove(self, principal: Principal) -> None:
@@ -101,7 +101,7 @@ class PasswordChanges(EmailFlow):
                 raise NotFound
             await require_login_method(session, principal.user_id)
             await revoke_tokens(session, principal.user_id, "reset_password")
-        log_security_event("password_removed", user=principal.user_id)
+            await audit.append(session, "password_removed", actor=principal, clock=self.clock)
 
     async def send_reset(self, email: str, client_ip: str, known: str = "") -> None:
         """Send a reset link, or an email that says why there is none.
@@ -151,7 +151,10 @@ class PasswordChanges(EmailFlow):
         async with self.db.system("auth", write=True) as session:
             link = await self.tokens.consume_in(session, token, "reset_password")
             user_id = await self._replace(session, link, password_hash)
-        log_security_event("password_reset", user=user_id, client=client_ip)
+            origin = audit.Origin.of_client(client_ip)
+            await audit.append(
+                session, "password_reset", actor=user_id, request=origin, clock=self.clock
+            )
         self.mail.mailer.send(self.mail.templates.password_changed(link.subject))
         return user_id
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from chat_app import audit
 from chat_app.auth.principal import SiteRole
 from chat_app.core.errors import Conflict
-from chat_app.core.logging import log_security_event
 from chat_app.core.signals import ROLES, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
@@ -73,7 +73,14 @@ class SiteRoles:
 _ENABLED = col(User.role) == "admin", col(User.disabled_at).is_(None)
 
 
-async def set_role(session: SystemSession, bus: Bus, user_id: UUID, role: SiteRole) -> bool:
+async def set_role(
+    session: SystemSession,
+    bus: Bus,
+    user_id: UUID,
+    role: SiteRole,
+    *,
+    actor: audit.Actor = "command line",
+) -> bool:
     """Change a user's role in the caller's transaction.
 
     Args:
@@ -81,6 +88,7 @@ async def set_role(session: SystemSession, bus: Bus, user_id: UUID, role: SiteRo
         bus: Receives the signal after the commit.
         user_id: The user.
         role: The new role.
+        actor: Who does it, for the audit log.
 
     Returns:
         Whether they had another one before.
@@ -91,13 +99,17 @@ async def set_role(session: SystemSession, bus: Bus, user_id: UUID, role: SiteRo
     user = await session.require(User, user_id)
     if user.role == role:
         return False
-    user.role = role
-
-    def tell() -> None:
-        log_security_event("role_changed", user=user_id)
-        bus.publish(ROLES, Signal("roles_changed", user_id=user_id))
-
-    session.after_commit.append(tell)
+    previous, user.role = user.role, role
+    await audit.append(
+        session,
+        "role_changed",
+        actor=actor,
+        subject=audit.Subject("user", user_id),
+        details={"role": role or "none", "previous_role": previous or "none"},
+    )
+    session.after_commit.append(
+        lambda: bus.publish(ROLES, Signal("roles_changed", user_id=user_id))
+    )
     return True
 
 

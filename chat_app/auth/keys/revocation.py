@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlmodel import col, delete
 
+from chat_app import audit
 from chat_app.auth.sessions.revocation import Condition, SessionRevocation
 from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.scoped_session import SystemSession
@@ -16,7 +17,12 @@ from chat_app.db.tables import ApiKey
 
 
 async def revoke_keys(
-    session: SystemSession, bus: Bus, conditions: Iterable[Condition], reason: str
+    session: SystemSession,
+    bus: Bus,
+    conditions: Iterable[Condition],
+    reason: str,
+    *,
+    actor: audit.Actor = "system",
 ) -> int:
     """Revoke the keys that match, within a transaction of the caller's.
 
@@ -25,6 +31,7 @@ async def revoke_keys(
         bus: Receives a signal for each key after the commit.
         conditions: Of their rows.
         reason: Why; for the log.
+        actor: Who asked for that; what ends with something else is ended by the system.
 
     Returns:
         How many were revoked.
@@ -33,6 +40,14 @@ async def revoke_keys(
         delete(ApiKey).where(*conditions).returning(col(ApiKey.id), col(ApiKey.user_id))
     )
     ended = deleted.all()
+    for key_id, user_id in ended:
+        await audit.append(
+            session,
+            "api_key_ended",
+            actor=actor,
+            subject=audit.Subject("user", user_id),
+            details={"key": key_id, "reason": reason},
+        )
     session.after_commit.append(lambda: publish_ended(bus, ended, reason))
     return len(ended)
 

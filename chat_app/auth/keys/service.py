@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from cachetools import LRUCache, TTLCache
 from sqlmodel import col, func, select, update
 
+from chat_app import audit
 from chat_app.auth.account.profile import clean_display_name
 from chat_app.auth.keys.models import KeySummary, NewKey, ResolvedKey, StoredKey
 from chat_app.auth.keys.revocation import publish_ended, revoke_keys
@@ -32,7 +33,6 @@ from chat_app.core.errors import (
     NotFound,
     Unauthenticated,
 )
-from chat_app.core.logging import log_security_event
 from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
@@ -129,9 +129,13 @@ class ApiKeys:
             await _require_live(session, principal, now)
             await _require_room(session, principal)
             session.add(row)
-        log_security_event(
-            "api_key_created", user=principal.user_id, key=row.id, scopes=" ".join(chosen)
-        )
+            await audit.append(
+                session,
+                "api_key_created",
+                actor=principal,
+                details={"key": row.id, "scopes": " ".join(chosen)},
+                clock=self._clock,
+            )
         return NewKey(row.id, token, expires_at)
 
     async def list(self, principal: Principal) -> list[KeySummary]:
@@ -164,7 +168,7 @@ class ApiKeys:
         """
         is_own = [col(ApiKey.id) == key_id, col(ApiKey.user_id) == principal.user_id]
         async with self._db.system("auth", write=True) as session:
-            if not await revoke_keys(session, self._bus, is_own, "revoked"):
+            if not await revoke_keys(session, self._bus, is_own, "revoked", actor=principal):
                 raise NotFound
 
     async def resolve(self, token: str) -> ResolvedKey | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, delete, or_, select, update
 
+from chat_app import audit
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import StoredSession
 from chat_app.core.clock import Clock
@@ -74,21 +75,37 @@ class SessionRevocation:
         is_own = [col(AuthSession.id) == session_id, col(AuthSession.user_id) == principal.user_id]
         async with self._db.system("auth", write=True) as session:
             if (await session.exec(select(AuthSession.id).where(*is_own))).first() is not None:
-                await self._revoke_rows(session, is_own, reason)
+                await self._revoke_rows(session, is_own, reason, actor=principal)
             elif session_id == principal.credential_id and self._stateless_lifetime:
                 await _deny(session, {session_id: self._clock() + self._stateless_lifetime})
+                await self._append_ended(session, session_id, principal.user_id, reason, principal)
                 session.after_commit.append(lambda: self._publish_revoked([session_id], reason))
             else:
                 raise NotFound
 
-    async def revoke_user(self, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
+    async def revoke_user(
+        self,
+        user_id: UUID,
+        *,
+        reason: str,
+        keep: UUID | None = None,
+        actor: audit.Actor | None = None,
+    ) -> int:
         """Revoke every session of a user, except `keep`.
+
+        Args:
+            user_id: The user.
+            reason: Why; stored with the sessions.
+            keep: The session to keep.
+            actor: Who asked for that; None for the user.
 
         Returns:
             How many were revoked.
         """
         async with self._db.system("auth", write=True) as session:
-            revoked = await self.revoke_all(session, user_id, reason=reason, keep=keep)
+            revoked = await self.revoke_all(
+                session, user_id, reason=reason, keep=keep, actor=actor or user_id
+            )
         return len(revoked)
 
     async def revoke_all(
@@ -99,6 +116,7 @@ class SessionRevocation:
         reason: str,
         keep: UUID | None = None,
         provider: str = "",
+        actor: audit.Actor = "system",
     ) -> Sequence[UUID]:
         """Revoke a user's sessions within a transaction of the caller's.
 
@@ -108,6 +126,7 @@ class SessionRevocation:
             reason: Why; stored with the sessions.
             keep: The session to keep.
             provider: The identity provider whose sessions are revoked; empty for all.
+            actor: Who asked for that; what ends with something else is ended by the system.
 
         Returns:
             The revoked sessions.
@@ -124,10 +143,15 @@ class SessionRevocation:
                 .where(col(User.id) == user_id)
                 .values(session_epoch=col(User.session_epoch) + 1)
             )
-        return await self._revoke_rows(session, conditions, reason)
+        return await self._revoke_rows(session, conditions, reason, actor=actor)
 
     async def _revoke_rows(
-        self, session: SystemSession, conditions: Iterable[Condition], reason: str
+        self,
+        session: SystemSession,
+        conditions: Iterable[Condition],
+        reason: str,
+        *,
+        actor: audit.Actor = "system",
     ) -> list[UUID]:
         """Revoke the sessions that match and are not revoked yet; their JWTs are denied too."""
         now = self._clock()
@@ -136,20 +160,40 @@ class SessionRevocation:
             .where(*conditions, col(AuthSession.revoked_at).is_(None))
             .values(revoked_at=now, revoked_reason=reason)
             .returning(
-                col(AuthSession.id), col(AuthSession.token_hash), col(AuthSession.idle_expires_at)
+                *(col(AuthSession.id), col(AuthSession.token_hash)),
+                *(col(AuthSession.idle_expires_at), col(AuthSession.user_id)),
             )
         )
         rows = result.all()
         # No JWT is valid after the idle end that its row had when it was issued.
         jwt_expiry = {
             session_id: expires_at
-            for session_id, token_hash, expires_at in rows
+            for session_id, token_hash, expires_at, _ in rows
             if token_hash.startswith(JWT_PREFIX) and expires_at > now
         }
         await _deny(session, jwt_expiry)
+        for session_id, _, _, user_id in rows:
+            await self._append_ended(session, session_id, user_id, reason, actor)
         revoked = [session_id for session_id, *_ in rows]
         session.after_commit.append(lambda: self._publish_revoked(revoked, reason))
         return revoked
+
+    async def _append_ended(
+        self,
+        session: SystemSession,
+        session_id: UUID,
+        user_id: UUID,
+        reason: str,
+        actor: audit.Actor,
+    ) -> None:
+        await audit.append(
+            session,
+            "session_ended",
+            actor=actor,
+            subject=audit.Subject("user", user_id),
+            details={"session": session_id, "reason": reason},
+            clock=self._clock,
+        )
 
     def _publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
         """Publish revoked sessions, so that their sockets, runs and caches end."""

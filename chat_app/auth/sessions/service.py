@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from cachetools import TLRUCache, TTLCache
 from sqlmodel import col, select, update
 
+from chat_app import audit
 from chat_app.auth.devices import clean_user_agent, device_label
 from chat_app.auth.operator_hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
@@ -29,7 +30,6 @@ from chat_app.auth.sessions.models import (
 from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
 from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, Unauthenticated
-from chat_app.core.logging import log_security_event
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
@@ -165,15 +165,19 @@ class SessionService(SessionRevocation):
             await self._revoke_rows(session, [col(AuthSession.id).in_(excess.all())], "too_many")
             token = self._codec.issue(row, user, now)
             session.add(row)
-        log_security_event(
-            "sign_in",
-            user=user_id,
-            session=row.id,
-            method=method,
-            provider=provider,
-            second_factor=second_factor,
-            client=client_ip,
-        )
+            await audit.append(
+                session,
+                "sign_in",
+                actor=user_id,
+                details={
+                    "session": row.id,
+                    "method": method,
+                    "provider": provider,
+                    "second_factor": second_factor,
+                },
+                request=audit.Origin.of_client(client_ip),
+                clock=self._clock,
+            )
         return _issued(token, row, now)
 
     async def resolve(self, token: str, *, cached: bool = False) -> ResolvedSession | None:

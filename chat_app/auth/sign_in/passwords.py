@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 from zxcvbn import zxcvbn
 
+from chat_app import audit
 from chat_app.auth.account.profile import clean_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import (
@@ -36,7 +37,6 @@ from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.clock import Clock
-from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
@@ -204,8 +204,16 @@ class PasswordAccounts:
             await self._create(subject, password, name)
         return identity
 
-    async def add(self, email: str, password: str, name: str) -> UUID:
+    async def add(
+        self, email: str, password: str, name: str, *, actor: audit.Actor = "command line"
+    ) -> UUID:
         """Create a user for the operator, who vouches for the email: no rate limit, never closed.
+
+        Args:
+            email: As typed.
+            password: As typed.
+            name: As typed; may be empty.
+            actor: Who does it, for the audit log.
 
         Raises:
             InvalidEmail, InvalidName, PasswordTooShort, PasswordTooLong, WeakPassword, EmailTaken:
@@ -213,7 +221,7 @@ class PasswordAccounts:
         """
         subject, name = normalise(email), clean_display_name(name)
         await self.passwords.judge(password, known_words(subject, name))
-        return await self._create(subject, password, name, email_verified=True)
+        return await self._create(subject, password, name, email_verified=True, actor=actor)
 
     async def sign_in(
         self, *, email: str, password: str, client_ip: str, known: str = ""
@@ -267,7 +275,13 @@ class PasswordAccounts:
         return (None, None, False) if row is None else (row[0], row[1], row[2] is None)
 
     async def _create(
-        self, subject: str, password: str, name: str, *, email_verified: bool = False
+        self,
+        subject: str,
+        password: str,
+        name: str,
+        *,
+        email_verified: bool = False,
+        actor: audit.Actor | None = None,
     ) -> UUID:
         password_hash = await self.passwords.hash(password)
         now = self.clock()
@@ -276,9 +290,15 @@ class PasswordAccounts:
         try:
             async with self.db.system("auth", write=True) as session:
                 user_id = await add_user(session, user, password_hash)
+                await audit.append(
+                    session,
+                    "user_created",
+                    actor=actor or user_id,
+                    subject=audit.Subject("user", user_id),
+                    clock=self.clock,
+                )
         except IntegrityError:
             raise EmailTaken from None
-        log_security_event("user_created", user=user_id)
         return user_id
 
     async def _rehash(self, user_id: UUID, old: str, new: str) -> None:

@@ -7,12 +7,12 @@ login method cannot forget one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select, update
 
+from chat_app import audit
 from chat_app.auth.account.login_methods import claim_unverified_account, new_account
 from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import AccessDenied
@@ -34,7 +34,6 @@ from chat_app.auth.two_factor import confirmed_totp
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import hash_token
 from chat_app.core.errors import Conflict, Unauthenticated
-from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, RememberedDevice, User
@@ -237,7 +236,7 @@ class SignInService:
             session.add(new)
             await session.flush()
             user_id = new.id
-            session.after_commit.append(partial(log_security_event, "user_created", user=user_id))
+            await audit.append(session, "user_created", actor=user_id, clock=self.clock)
         account = new_account(user_id, identity, now)
         account.last_used_at = now
         session.add(account)

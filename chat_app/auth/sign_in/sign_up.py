@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
+from chat_app import audit
 from chat_app.auth.account.profile import clean_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import (
@@ -23,7 +24,6 @@ from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, Verif
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token, new_token
-from chat_app.core.logging import log_security_event
 from chat_app.db.tables import User
 from chat_app.mail.templates import Email
 
@@ -144,7 +144,7 @@ class EmailSignUps(EmailFlow):
                 email_verified_at=now,
             )
             user_id = await add_user(session, user, confirmed.data["password"])
-        log_security_event("user_created", user=user_id)
+            await audit.append(session, "user_created", actor=user_id, clock=self.clock)
 
     async def _template_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
         """The email to send; only one of the templates contains the token."""
