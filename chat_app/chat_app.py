@@ -38,6 +38,9 @@ async def _running() -> AsyncIterator[None]:
                 all_services.db.keep_reserve(config.reserve_path)
             install(all_services)
             await all_services.start()
+            if notice := await all_services.setup_links.notice():
+                # not the log, which may be sent elsewhere: the link makes an admin
+                print(notice, flush=True)
             _freeze_memory()
             sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
             async with control_socket(all_services.bus, config.data_dir):

@@ -18,6 +18,7 @@ from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.account.roles import SiteRoles
+from chat_app.auth.account.setup import SetupLinks
 from chat_app.auth.cloud_tokens import CloudTokens
 from chat_app.auth.devices import RememberedDevices
 from chat_app.auth.keys.service import ApiKeys
@@ -178,6 +179,7 @@ class Services:
             db, bus, sessions, passwords, self.two_factor, clock
         )
         self.site_roles = SiteRoles(db, bus)
+        self.setup_links = SetupLinks(db, bus, tokens, settings)
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)

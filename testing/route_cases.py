@@ -246,6 +246,7 @@ CASES = {
     ),
     ("POST", "/api/threads/{id}/compact"): Case(scope="chat", status=422),  # one is too few
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(scope="threads:write", status=204),
+    ("POST", "/api/account/setup"): Case(body={"token": "x"}, status=403),
     ("POST", "/api/cloud/token"): Case(),
     ("POST", "/v1/auth/tokens"): Case(scope="threads:read", takes_session=False),
     ("POST", "/v1/auth/tokens/anonymous"): Case(public=True, status=403),

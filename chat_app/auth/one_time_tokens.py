@@ -31,6 +31,7 @@ Purpose = Literal[
     "passkey_register",
     "passkey_sign_in",
     "passkey_step_up",
+    "setup",
 ]
 """What a token is for; it is invalid for any other purpose."""
 

@@ -46,15 +46,17 @@ from chat_app.settings import Settings
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization", b"x-api-key"})
 
 
-_PAGES = (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, RouteKind.PAGE, RouteKind.ADMIN_PAGE)
+_OWN_PAGES = (RouteKind.PAGE, RouteKind.ADMIN_PAGE, RouteKind.NO_PAGE)
+_PAGES = (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, *_OWN_PAGES)
 _MISSING = "/-"
 """A path without a page."""
 
 
 def _is_hidden(context: RequestContext, resolved: ResolvedSession | ResolvedKey | None) -> bool:
-    """Whether a page is for others, and so is answered as one that is not there."""
-    is_admin = resolved is not None and resolved.principal.site_role == "admin"
-    return context.route is RouteKind.ADMIN_PAGE and not is_admin
+    """Whether a page is for others, or not offered: it is answered as one that is not there."""
+    if context.route is RouteKind.ADMIN_PAGE:
+        return resolved is None or resolved.principal.site_role != "admin"
+    return context.route is RouteKind.NO_PAGE
 
 
 def _is_handshake(context: RequestContext, scope: Scope) -> bool:
@@ -258,7 +260,7 @@ class HttpGateway:
         """Where the browser is redirected instead of the page, if anywhere."""
         if context.route is RouteKind.PUBLIC_PAGE and resolved is not None:
             return "/"
-        if context.route in (RouteKind.PAGE, RouteKind.ADMIN_PAGE) and resolved is None:
+        if context.route in _OWN_PAGES and resolved is None:
             target = context.target
             return "/signin" if target == "/" else f"/signin?callbackUrl={quote(target, safe='')}"
         if context.route is RouteKind.PAGE:

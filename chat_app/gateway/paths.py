@@ -22,6 +22,7 @@ class RouteKind(Enum):
     OPEN_PAGE = "a page for everyone"
     PAGE = "a page for signed-in users"
     ADMIN_PAGE = "a page for admins; for other users it is not found"
+    NO_PAGE = "a page that this server does not offer: not found"
     EXAMPLE = "a front end of its own, which signs its users in itself"
 
 
@@ -43,6 +44,8 @@ PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", 
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
 ADMIN_PREFIX = "/admin"
+SETUP_PAGE = "/setup"
+"""The page of the setup link, where the URL of the installation is this machine."""
 EXAMPLES_PREFIX = "/examples"
 """Front ends of other kinds, where the settings have them served; else pages like any other."""
 MOVED_PAGES = {
@@ -72,12 +75,13 @@ def page_of(path: str) -> str:
     return path.removesuffix(".html") or "/"
 
 
-def route_kind(path: str, *, has_examples: bool = False) -> RouteKind:
+def route_kind(path: str, *, has_examples: bool = False, has_setup: bool = False) -> RouteKind:
     """What a decoded request path leads to.
 
     Args:
         path: The path.
         has_examples: Whether the front ends of `examples/` are served.
+        has_setup: Whether the page of the setup link is offered.
     """
     if path in PROBES:
         return RouteKind.PROBE
@@ -106,9 +110,10 @@ def route_kind(path: str, *, has_examples: bool = False) -> RouteKind:
         return RouteKind.OPEN_PAGE
     if page in PUBLIC_PAGES:
         return RouteKind.PUBLIC_PAGE
-    # what serves the files takes several slashes for one
-    is_admin = is_under(re.sub("/+", "/", page), ADMIN_PREFIX)
-    return RouteKind.ADMIN_PAGE if is_admin else RouteKind.PAGE
+    page = re.sub("/+", "/", page)  # what serves the files takes several slashes for one
+    if page == SETUP_PAGE:
+        return RouteKind.OPEN_PAGE if has_setup else RouteKind.NO_PAGE
+    return RouteKind.ADMIN_PAGE if is_under(page, ADMIN_PREFIX) else RouteKind.PAGE
 
 
 def moved_page(path: str, target: str) -> str | None:

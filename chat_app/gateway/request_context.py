@@ -100,7 +100,11 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         method=method,
         path=scope["path"],
         target=relative_target(scope),
-        route=route_kind(scope["path"], has_examples=settings.examples is not None),
+        route=route_kind(
+            scope["path"],
+            has_examples=settings.examples is not None,
+            has_setup=settings.has_loopback_url,
+        ),
         family=family,
         host=host or "",
         public_scheme=origins.scheme_for(host),

@@ -18,6 +18,7 @@ from chat_app.pages.admin import pages as admin
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import pages as settings
 from chat_app.pages.settings.layout import Menu
+from chat_app.pages.setup import setup
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.auth import AuthState
@@ -44,6 +45,7 @@ def add_pages(app: rx.App) -> None:
         ("/reset", "Reset your password", _for_anonymous(email_links.reset)),
         ("/reset/new", "Choose a new password", email_links.new_password),
         ("/confirm", "One more click", email_links.confirm),
+        ("/setup", "Set up this chat", setup),
         ("404", "Page not found", not_found),
     ):
         add(page, route=route, title=f"{title} · {PRODUCT}")

@@ -1,15 +1,19 @@
 """The administration: only admins find it, and who loses the role loses what is open."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
+import pytest
 import pytest_asyncio
 from playwright.async_api import APIResponse, expect
 
-from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet
-from testing.program import Program
+from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
+from testing.program import Program, running
 from testing.site_roles import set_site_role
 
+GIVEN = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
 NOT_FOUND = "Page not found"
 PAGES = ("/admin", "/admin/overview", "/admin.html", "//admin//index.html")
 
@@ -61,3 +65,46 @@ async def test_a_demotion_blanks_an_open_page(program: Program, root: BrowserUse
     await set_site_role(program, root.email, "admin")
     await expect(figures).to_be_visible(timeout=TIMEOUT_MS)
     assert root.errors == []
+
+
+async def test_the_link_of_the_first_start_makes_an_admin(
+    tmp_path_factory: pytest.TempPathFactory, meet: Meet
+) -> None:
+    with running(tmp_path_factory.mktemp("first"), given=GIVEN) as first:
+        link = re.search(r"http://\S+/setup#\S+", first.log.read_text())
+        assert link
+        ada = await meet("Ada", first.url)
+        await ada.page.goto(link[0])
+        # the token is out of the URL
+        await expect(ada.page).to_have_url(re.compile(r"/setup/?$"))
+        await ada.page.get_by_role("link", name="Create account").click()
+        await ada.page.fill("[name=email]", ada.email)
+        await ada.page.fill("[name=name]", ada.name)
+        await ada.page.fill("[name=password]", PASSWORD)
+        await ada.page.locator("form button[type=submit]").last.click()
+        await expect(ada.page.get_by_text(f"You are signed in as {ada.email}")).to_be_visible(
+            timeout=TIMEOUT_MS
+        )
+        await ada.page.get_by_role("button", name="Become the admin").click()
+        await expect(ada.page.locator(".figures")).to_be_visible(timeout=TIMEOUT_MS)
+        eve = await meet("Eve", first.url)
+        await eve.sign_up()
+        await eve.page.goto(link[0])
+        await eve.page.get_by_role("button", name="Become the admin").click()
+        await expect(eve.page.get_by_role("alert")).to_contain_text("doesn't work any more")
+        assert (await eve.context.request.get(f"{first.url}/admin")).status == 404
+        assert ada.errors == eve.errors == []
+
+
+async def test_a_public_installation_has_no_setup_page(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    given = {"APP_URL": "https://chat.example", "TRUSTED_PROXY_HOPS": "1"}
+    with running(tmp_path_factory.mktemp("public"), given=given) as public:
+        assert "chat-app user promote EMAIL" in public.log.read_text()
+        headers = {"Host": "chat.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "::1"}
+        async with httpx.AsyncClient(base_url=public.url, headers=headers) as client:
+            for path in ("/setup", "/nothing"):
+                answer = await client.get(path)
+                location = f"/signin?callbackUrl=%2F{path[1:]}"
+                assert (answer.status_code, answer.headers["location"]) == (303, location)

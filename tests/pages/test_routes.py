@@ -51,6 +51,7 @@ def test_signed_out_people_find_pages_that_load_nothing(app: _App) -> None:
         "/reset",
         "/reset/new",
         "/confirm",
+        "/setup",
         "404",
     }
 

@@ -156,6 +156,24 @@ class EmailLink(ErrorCodeComponent):
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
+class SetupLink(rx.Component):
+    """What the setup link leads to: it asks who shall be admin, and makes them one at a click.
+
+    Args:
+        action: The route that takes the token.
+        session: The route that says who is signed in.
+        problem_id: The id of the element with the error.
+    """
+
+    library = script("auth/setup_link")
+    tag = "SetupLink"
+
+    action: rx.Var[str]
+    session: rx.Var[str]
+    problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
+
+
+setup_link = SetupLink.create
 anonymous_only = AnonymousOnly.create
 auth_form = AuthForm.create
 sign_out_form = SignOutForm.create

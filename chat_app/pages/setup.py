@@ -1,0 +1,16 @@
+"""`/setup`: what the link leads to that a start prints while there is no admin."""
+
+import reflex as rx
+
+from chat_app.components.auth.sign_in import auth_sheet, setup_link
+from chat_app.reflex_ext.build import api_url
+
+
+def setup() -> rx.Component:
+    """Says who becomes the admin, with a way to sign in first."""
+    return auth_sheet(
+        setup_link(action=api_url("/api/account/setup"), session=api_url("/api/auth/session")),
+        title="Set up this chat",
+        lead="Nobody administers it yet. The link works once: it makes you the admin.",
+        otherwise=rx.fragment(),
+    )
