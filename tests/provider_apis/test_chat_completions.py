@@ -229,10 +229,6 @@ async def test_what_has_no_effect_is_accepted(server: ProviderServer) -> None:
 async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> None:
     client, key = await client_of(server)
     asked: dict[str, Any] = {"messages": [user("hi")]}
-    wrong = server.openai("wrong")
-    with pytest.raises(openai.AuthenticationError) as denied:
-        await wrong.chat.completions.create(model="fake:1x0", **asked)
-    assert denied.value.code == "invalid_api_key"
     reader, _ = await client_of(server, "threads:read")
     with pytest.raises(openai.PermissionDeniedError) as forbidden:
         await reader.chat.completions.create(model="fake:1x0", **asked)
@@ -270,23 +266,6 @@ async def test_a_failure_in_the_middle_is_the_last_event(server: ProviderServer)
     assert server.live.models.health.of("fake:drop:20x0").error == "cut_off"
     with pytest.raises(openai.APIError):
         await client.chat.completions.create(model="fake:drop:20x0", messages=[user("hi")])
-
-
-async def test_a_key_that_is_revoked_ends_its_answers(server: ProviderServer) -> None:
-    client, key = await client_of(server)
-    model = server.model("fake:100000x50")
-    asked: dict[str, Any] = {"model": "fake:100000x50", "messages": [user("hi")]}
-    stream = await client.chat.completions.create(**asked, stream=True)
-    whole = asyncio.create_task(client.chat.completions.create(**asked))
-    await anext(stream)
-    await until(lambda: model.open == 2)
-    await server.revoke(key)
-    with pytest.raises(openai.APIError) as caught:
-        await chunks_of(stream)
-    assert caught.value.code == "invalid_api_key"
-    with pytest.raises(openai.AuthenticationError):
-        await whole
-    await until(lambda: not model.open)
 
 
 @pytest.mark.parametrize("is_stream", [True, False])

@@ -1,6 +1,5 @@
 """Anthropic's Python client asks for messages."""
 
-import asyncio
 from typing import Any
 
 import anthropic
@@ -8,7 +7,7 @@ import httpx
 import pytest
 from anthropic import AsyncAnthropic
 
-from testing.provider_apis import CAT, Key, ProviderServer, until
+from testing.provider_apis import CAT, Key, ProviderServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -188,9 +187,6 @@ async def test_what_there_is_not_is_refused(server: ProviderServer, what: str) -
 async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> None:
     client, key = await client_of(server)
     asked: dict[str, Any] = {"max_tokens": 9, "messages": [user("hi")]}
-    wrong = server.anthropic("wrong")
-    with pytest.raises(anthropic.AuthenticationError):
-        await wrong.messages.create(model="fake:2x0", **asked)
     bearer = AsyncAnthropic(auth_token=key.token, base_url=server.url, max_retries=0)
     assert (await bearer.messages.create(model="fake:2x0", **asked)).content
     with pytest.raises(anthropic.NotFoundError) as missing:
@@ -218,22 +214,3 @@ async def test_a_failure_in_the_middle_is_the_last_event(server: ProviderServer)
         ) as stream:
             await stream.get_final_message()
     assert "cut off" in str(caught.value)
-
-
-async def test_a_key_that_is_revoked_ends_its_stream(server: ProviderServer) -> None:
-    client, key = await client_of(server)
-    model = server.model("fake:100001x50")
-    stream = await client.messages.create(
-        model="fake:100001x50", max_tokens=2_000, messages=[user("hi")], stream=True
-    )
-    await anext(stream)
-    await server.revoke(key)
-    with pytest.raises(anthropic.APIStatusError) as caught:
-        await asyncio.wait_for(_rest_of(stream), 30)
-    assert "authentication_error" in str(caught.value)
-    await until(lambda: not model.open)
-
-
-async def _rest_of(stream: Any) -> None:
-    async for _ in stream:
-        pass

@@ -6,7 +6,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from testing.provider_apis import CAT, Key, ProviderServer, until
+from testing.provider_apis import CAT, Key, ProviderServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -141,16 +141,8 @@ async def test_what_there_is_not_is_refused_by_name(server: ProviderServer, para
 
 
 async def test_a_stream_that_breaks_off_ends_with_an_error(server: ProviderServer) -> None:
-    client, key = await client_of(server)
+    client, _ = await client_of(server)
     stream = await client.responses.create(model="fake:drop:20x0", input="hi", stream=True)
     *_, last = [event async for event in stream]
     assert last.type == "error"
     assert last.code == "cut_off"
-    model = server.model("fake:100002x50")
-    stream = await client.responses.create(model="fake:100002x50", input="hi", stream=True)
-    await anext(stream)
-    await server.revoke(key)
-    *_, last = [event async for event in stream]
-    assert last.type == "error"
-    assert last.code == "invalid_api_key"
-    await until(lambda: not model.open)
