@@ -7,7 +7,10 @@ import * as cloud02 from "assistant-cloud";
 import { MessagePersistence } from "./node_modules/@assistant-ui/cloud-ai-sdk/dist/chat/MessagePersistence.js";
 import { generateThreadTitle as titleOf01 } from "./node_modules/@assistant-ui/cloud-ai-sdk/dist/threads/generateThreadTitle.js";
 import * as cloud01 from "./node_modules/@assistant-ui/cloud-ai-sdk/node_modules/assistant-cloud/dist/index.js";
-import { auiV0DecodeSafely, auiV0Encode } from "./node_modules/@assistant-ui/core/dist/react/runtimes/cloud/auiV0.js";
+import {
+  auiV0DecodeSafely,
+  auiV0Encode,
+} from "./node_modules/@assistant-ui/core/dist/react/runtimes/cloud/auiV0.js";
 
 const VERSIONS = { 0.1: cloud01, 0.2: cloud02 };
 const clients = new Map();

@@ -425,3 +425,73 @@ async def test_a_score_that_is_no_finite_number_is_refused_and_not_stored(
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid")
     assert "value" in refused.json()["message"]
     assert await reports(server, person) == []
+
+
+async def test_a_message_is_named_by_the_clients_own_id(server: CloudServer):
+    person = await server.person()
+    cloud = await server.client("0.2", person)
+    thread = (await cloud.call("threads.create", {"last_message_at": NOW}))["thread_id"]
+    names = ("first", "second with spaces", "x" * 255)
+
+    def named(name: str, **above: str | None) -> dict[str, Any]:
+        content = aui_message("user", name)
+        return {"format": "aui/v0", "content": content, "external_id": name, **above}
+
+    ids = list[str]()
+    for name, above in zip(names, (None, *names), strict=False):
+        where = {"parent_external_id": above} if above else {"parent_id": None}
+        created = [
+            await cloud.call("threads.messages.create", thread, named(name, **where))
+            for _ in range(2)
+        ]
+        assert created[0] == created[1]
+        ids.append(created[0]["message_id"])
+    messages = (await cloud.call("threads.messages.list", thread))["messages"][::-1]
+    assert [one["id"] for one in messages] == ids
+    assert [one["parent_id"] for one in messages] == [None, *ids[:2]]
+    missing = named("last", parent_external_id="nowhere")
+    assert (await cloud.fails("threads.messages.create", thread, missing))["status"] == 404
+    await cloud.call("threads.messages.delete", thread, ["first"])
+    assert await in_the_page(person, thread) == []
+
+
+async def test_messages_are_deleted_with_all_below_them(server: CloudServer):
+    person = await server.person()
+    cloud = await server.client("0.2", person)
+    thread = await server.thread(person)
+    await server.answer(person, "One?", "One.", thread_id=thread)
+    second = await server.answer(person, "Two?", "Two.", thread_id=thread)
+    missing = [str(second.user_message_id), str(uuid4())]
+    assert (await cloud.fails("threads.messages.delete", str(thread), missing))["status"] == 404
+    assert len(await in_the_page(person, thread)) == 4
+    await cloud.call("threads.messages.delete", str(thread), [str(second.user_message_id)])
+    shown = await in_the_page(person, thread)
+    assert [one["parts"][0]["text"] for one in shown] == ["One?", "One."]
+    left = (await cloud.call("threads.messages.list", str(thread)))["messages"]
+    assert len(left) == 2
+
+
+async def test_a_title_needs_the_scope_of_models_and_the_assistant_of_titles(server: CloudServer):
+    person = await server.person()
+    thread = str(await server.thread(person))
+    asked = {"thread_id": thread, "assistant_id": "system/thread_title", "messages": []}
+    cloud = await server.client("0.2", person)
+    refused = await cloud.fails("runs.stream", {**asked, "assistant_id": "my-assistant"})
+    assert refused["status"] == 400
+    assert "system/thread_title" in refused["message"]
+    keys = server.live.api_keys
+    key = await keys.create(
+        person.principal, name="", scopes=["threads:read", "threads:write"], days=7
+    )
+    who = {"userId": str(person.principal.user_id), "workspaceId": "any"}
+    backend = await server.client("0.2", None, apiKey=key.token, **who)
+    refused = await backend.fails("runs.stream", asked)
+    assert (refused["status"], refused["code"]) == (403, "insufficient_scope")
+
+
+async def test_a_page_of_messages_has_a_largest_size(server: CloudServer):
+    person = await server.person()
+    cloud = await server.client("0.2", person)
+    thread = str(await server.thread(person))
+    refused = await cloud.fails("threads.messages.list", thread, {"limit": 201})
+    assert (refused["status"], refused["message"]) == (400, "The limit can be at most 200.")

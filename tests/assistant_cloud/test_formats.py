@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_app.api.assistant_cloud import CloudMessage
-from chat_app.api.wires.assistant_cloud import content_of, read_content
+from chat_app.api.wires.assistant_cloud import client_id_of, content_of, read_content
 from chat_app.core.clock import utc_now
 from chat_app.core.events import fold
 from chat_app.core.parts import Part
-from chat_app.core.text import repair_surrogates
+from chat_app.core.text import is_client_id, repair_surrogates
 from chat_app.runs.follow import RunMetrics
 from chat_app.threads.views import MessageView
 from testing.assistant_cloud import CloudServer
@@ -136,3 +136,30 @@ async def test_an_image_reaches_the_client_wherever_it_is(server: CloudServer, u
         *(kind, "a.png"),
         url,
     )
+
+
+async def test_each_ending_has_its_status_and_an_appended_answer_claims_no_model():
+    view, metrics = answer(Random(2))
+
+    def content(**more: Any) -> Any:
+        return content_of(AUI, replace(view, status="complete", error="", **more), metrics)
+
+    reasons = ("stop", "length", "size", "content-filter", "tool-calls")
+    assert [tuple(content(finish_reason=reason)["status"].values()) for reason in reasons] == [
+        ("complete", "stop"),
+        ("incomplete", "length"),
+        ("incomplete", "length"),
+        ("incomplete", "content-filter"),
+        ("complete", "unknown"),
+    ]
+    assert content(finish_reason="stop")["metadata"]["custom"]["modelId"] == "alpha"
+    assert content(finish_reason="stop", origin="client")["metadata"]["custom"] == {}
+
+
+async def test_a_name_that_can_be_no_client_id_is_hashed():
+    assert client_id_of("my-message_1") == "my-message_1"
+    long, other = client_id_of("x" * 200), client_id_of("x" * 201)
+    assert long != other
+    assert is_client_id(long)
+    assert client_id_of("é") != client_id_of("e")
+    assert is_client_id(client_id_of("a b"))
