@@ -86,4 +86,4 @@ class SetupLinks:
             if await enabled_admins(session):
                 raise SetupLinkInvalid
             await audit.append(session, "setup_link_used", actor=principal)
-            await set_role(session, self.bus, principal.user_id, "admin")
+            await set_role(session, self.bus, principal.user_id, "admin", actor=principal)
