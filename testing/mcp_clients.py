@@ -20,14 +20,38 @@ MODES: tuple[Mode, ...] = ("legacy", "auto")
 MODERN = "2026-07-28"
 
 
+class Seen:
+    """What a client is told of the progress of a call."""
+
+    def __init__(self) -> None:
+        self.counts: list[float] = []
+        self.text = ""
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        assert total is None
+        self.counts.append(progress)
+        self.text += message or ""
+
+
+async def structured(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """The structured result of a tool, which has not failed."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content
+
+
 @asynccontextmanager
-async def open_client(
-    server: ProviderServer, token: str, mode: Mode = "auto"
-) -> AsyncIterator[Client]:
-    """A client with a key, connected."""
+async def open_client(url: str, token: str, mode: Mode = "auto") -> AsyncIterator[Client]:
+    """A client with a key, connected.
+
+    Args:
+        url: The origin of the server.
+        token: The key.
+        mode: How it begins.
+    """
     headers = {"authorization": f"Bearer {token}"}
     async with httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http:
-        transport = streamable_http_client(f"{server.url}/mcp", http_client=http)
+        transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode=mode) as client:
             yield client
 

@@ -16,7 +16,6 @@ from chat_app.api.responses import Timestamp
 from chat_app.api.thread_ids import named_thread
 from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import message_of
 from chat_app.core.events import ReasoningDelta, TextDelta, fold
 from chat_app.core.json_values import compact_json
 from chat_app.core.parts import Part, text_of
@@ -164,7 +163,7 @@ class ReadMessage(Structured):
     model: str | None
     """The model that wrote it."""
     text: str
-    """Its parts as text, without the model's thoughts."""
+    """Its parts as text, without thoughts and notices."""
     is_cut: bool
     """Whether the text goes on in the page of the chat."""
 
@@ -367,11 +366,7 @@ def _part_text(part: Part) -> str:
             return f"[source {part['title']}: {part['url']}]"
         case "data":
             return f"[data {part['name']}: {compact_json(part['data'])}]"
-        case "notice":
-            return f"[{message_of(part['code'], part['params'])}]"
-        case "summary":
-            return f"[summary of {part['count']} older messages: {part['text']}]"
-        case "reasoning":
+        case "reasoning" | "notice" | "summary":  # none of these is said to the user
             return ""
 
 
