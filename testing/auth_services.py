@@ -12,6 +12,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from sqlmodel import col, delete, update
 
+from chat_app.audit.failures import FailureCounts
 from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
@@ -138,6 +139,7 @@ class AuthHarness:
             self.two_factor,
             self.passkeys,
         )
+        self.failed_sign_ins = FailureCounts()
         self.bus.subscribe_callback(CREDENTIALS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:

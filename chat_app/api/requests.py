@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from chat_app.auth.keys.scopes import require_scope
@@ -101,6 +102,23 @@ def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
             raise Unauthenticated
         require_fresh(resolved, services().clock(), services().settings)
         return await route(request, principal)
+
+    return handle
+
+
+def admin(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
+    """A route for site admins who have authenticated lately; to others it does not exist.
+
+    Args:
+        route: Takes the request and its principal.
+    """
+    confirmed = fresh(route)
+
+    @signed_in
+    async def handle(request: Request, principal: Principal) -> Any:
+        if principal.site_role != "admin":
+            raise HTTPException(404)  # as for a path that no route has
+        return await confirmed(request)
 
     return handle
 

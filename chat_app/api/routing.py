@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import FormRoute, take_form
-from chat_app.api.requests import fresh, read_json, read_query, signed_in
+from chat_app.api.requests import admin, fresh, read_json, read_query, signed_in
 from chat_app.api.responses import json_response, no_content
 from chat_app.auth.principal import Scope
 from chat_app.services import services
@@ -227,6 +227,16 @@ class Routes(list[ApiRoute]):
         def add(handler: _T) -> _T:
             operation = Operation(handler=handler, access="fresh", **declared)
             self._add(operation, fresh(operation.call), methods, (path,))
+            return handler
+
+        return add
+
+    def admin(self, methods: str, path: str, **declared: Unpack[Declaration]) -> Callable[[_T], _T]:
+        """A route for site admins who have authenticated lately; see `requests.admin`."""
+
+        def add(handler: _T) -> _T:
+            operation = Operation(handler=handler, access="fresh", **declared)
+            self._add(operation, admin(operation.call), methods, (path,))
             return handler
 
         return add

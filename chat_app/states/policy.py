@@ -47,6 +47,7 @@ from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.admin import admin_states
+from chat_app.states.admin.audit import AuditState
 from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState, open_route
@@ -93,6 +94,14 @@ PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 Title = model_of("Title", __config__=_STRICT, title=_text(1_000))
+AuditForm = model_of(
+    "AuditForm",
+    __config__=_STRICT,
+    action=_text(40),
+    email=_text(254),
+    since=_text(10),
+    until=_text(10),
+)
 Options = model_of(
     "Options",
     __config__=_STRICT,
@@ -155,6 +164,8 @@ def _administration() -> list[tuple[str, PolicyRow]]:
     row = partial(_row, Access.SITE_ADMIN)
     return [
         *(row(getattr(state, name)) for state in admin_states() for name in ("load", "dismiss")),
+        row(AuditState.search, form=AuditForm),
+        row(AuditState.more),
     ]
 
 

@@ -1,7 +1,9 @@
 """The pages of the administration: the list of them all."""
 
+from chat_app.pages.admin.audit import audit_log
 from chat_app.pages.admin.overview import overview
 from chat_app.pages.settings.layout import Menu, MenuPage
+from chat_app.states.admin.audit import AuditState
 from chat_app.states.admin.overview import OverviewState
 
 PAGES = (
@@ -12,6 +14,14 @@ PAGES = (
         loads=(OverviewState.load,),
         picture="admin",
         about="The installation at a glance",
+    ),
+    MenuPage(
+        "/admin/audit",
+        "Audit log",
+        audit_log,
+        loads=(AuditState.load,),
+        picture="plan",
+        about="What was done, and by whom",
     ),
 )
 """All of them, in the order of the menu. A new page is a function that makes its sections, and an

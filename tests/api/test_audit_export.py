@@ -1,0 +1,61 @@
+"""`/api/admin/audit`: for site admins who have just authenticated, and for nobody else."""
+
+import csv
+import io
+import json
+from uuid import UUID
+
+import httpx
+
+from chat_app.api import audit
+from chat_app.auth.account.roles import SiteRoles
+from chat_app.gateway import cookies
+from testing.auth_api import browser
+from testing.auth_services import AuthHarness
+
+PATH = "/api/admin/audit"
+
+
+async def signed_in(harness: AuthHarness, user_id: UUID) -> httpx.AsyncClient:
+    issued = await harness.sign_in(user_id)
+    name = cookies.full_name(harness.settings, cookies.SESSION)
+    return browser(harness, routes=audit.routes, Cookie=f"{name}={issued.token}")
+
+
+async def test_only_a_site_admin_who_has_just_authenticated_gets_the_log(
+    harness: AuthHarness,
+) -> None:
+    ada = await harness.person()
+    roles = SiteRoles(harness.db, harness.bus)
+    client = await signed_in(harness, ada)
+    refused, missing = await client.get(PATH), await client.get("/api/admin/nothing")
+    assert (refused.status_code, refused.content) == (404, missing.content)
+    await roles.promote(ada)
+    response = await client.get(PATH)
+    assert response.status_code == 200
+    assert response.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    assert "no-store" in response.headers["cache-control"]
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    assert [one["action"] for one in rows][-2:] == ["role_changed", "audit_exported"]
+    harness.time.passes(minutes=harness.settings.fresh_minutes, seconds=1)
+    stale = await client.get(PATH)
+    assert (stale.status_code, stale.json()["error"]) == (403, "step_up_required")
+
+
+async def test_filters_limit_an_export_and_a_mistake_in_them_is_told(harness: AuthHarness) -> None:
+    ada, eve = await harness.person(), await harness.person("eve@example.org")
+    await SiteRoles(harness.db, harness.bus).promote(ada)
+    client = await signed_in(harness, ada)
+    await harness.sign_in(eve)
+    asked = {"format": "jsonl", "email": "Eve@example.org", "action": "sign_in"}
+    response = await client.get(PATH, params=asked)
+    rows = [json.loads(one) for one in response.text.splitlines()]
+    assert [one["action"] for one in rows] == ["sign_in"]
+    for wrong in (
+        {"email": "nobody@example.org"},
+        {"action": "x"},
+        {"since": "yesterday"},
+        {"format": "xml"},
+    ):
+        refused = await client.get(PATH, params=wrong)
+        assert refused.status_code == 422, wrong
