@@ -1,11 +1,22 @@
 """Agents of AG-UI's own client, in a process of bun's, that speak to `testing.ai_sdk_clients`."""
 
+from collections.abc import Iterable
 from itertools import count
 from typing import Any, Protocol
+
+from ag_ui.core import Event
+from pydantic import TypeAdapter
 
 from testing.ai_sdk_clients import Clients
 
 _numbers = count()
+_EVENT: TypeAdapter[Any] = TypeAdapter(Event)
+
+
+def check_events(events: Iterable[Any]) -> None:
+    """Check that events are valid in the eyes of the types of `ag-ui-protocol`, and no more."""
+    for event in events:
+        assert not _EVENT.validate_python(event).model_extra, event
 
 
 class Agent:

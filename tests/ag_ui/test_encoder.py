@@ -24,6 +24,7 @@ from chat_app.core.events import (
 )
 from chat_app.core.parts import NoticePart, SourcePart, SummaryPart
 from chat_app.runs.follow import Channel, EndEvent, PartEvent, RunMetrics
+from testing.ag_ui_clients import check_events
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
 M = str(MESSAGE_ID)
@@ -61,10 +62,9 @@ def encode_events(
         channel.put(seq, event)
     shown, _ = channel.read(0)
     assert made.start() == [STARTED]
-    return [
-        *(one for event in shown for one in made.event(event)),
-        *made.end(end or ending()),
-    ]
+    sent = [one for event in shown for one in made.event(event)] + made.end(end or ending())
+    check_events([STARTED, *sent])
+    return sent
 
 
 def text(id_: str, delta: str) -> AgUiEvent:
@@ -244,6 +244,7 @@ def test_what_a_client_has_of_the_answer_is_emptied_in_its_place():
         {"id": M, "role": "assistant", "content": "It is"},
     ]
     emptied = {**call, "function": {"name": "now", "arguments": ""}}
+    check_events(encoder().start(client_messages))
     assert encoder().start(client_messages)[1:] == [
         {
             "type": "MESSAGES_SNAPSHOT",

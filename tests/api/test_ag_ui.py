@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from testing.ag_ui_clients import check_events
 from testing.chat_api import ChatApi, Exchange, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
 
@@ -52,6 +53,7 @@ async def test_a_message_is_answered_as_a_stream_of_events(chat_api: ChatApi):
     assert call.headers["x-thread-id"] == thread_id
     kinds = [chunk["type"] for chunk in call.chunks if chunk["type"] != "TEXT_MESSAGE_CHUNK"]
     assert kinds == ["RUN_STARTED", "RUN_FINISHED"]
+    check_events(call.chunks)
     assert text(call) == "first second"
     assert {call.chunks[0][key] for key in ("threadId", "runId")} == {thread_id, "r1"}
     replay = chat_api.open(

@@ -495,3 +495,66 @@ async def test_a_page_of_messages_has_a_largest_size(server: CloudServer):
     thread = str(await server.thread(person))
     refused = await cloud.fails("threads.messages.list", thread, {"limit": 201})
     assert (refused["status"], refused["message"]) == (400, "The limit can be at most 200.")
+
+
+async def test_scores_of_each_kind_are_stored_with_what_they_are_about(server: CloudServer):
+    person = await server.person()
+    cloud = await server.client("0.2", person)
+    thread = await server.thread(person)
+    message = (await server.answer(person, "Hot?", "Yes.", thread_id=thread)).message_id
+    where = {"thread_id": str(thread), "message_id": str(message)}
+    scores = (
+        {"name": "length", "data_type": "numeric", "value": 2.5, **where},
+        {"name": "warmth", "data_type": "boolean", "value": False, **where},
+        {"name": "tone", "data_type": "categorical", "string_value": "kind", **where},
+    )
+    stored = [await cloud.call("scores.create", score) for score in scores]
+    assert [(one["value"], one["string_value"]) for one in stored] == [
+        *((2.5, None), (0, None), (None, "kind")),
+    ]
+    await cloud.call("threads.messages.feedback", str(thread), str(message), {"type": "negative"})
+    rows = await reports(server, person)
+    assert [row.kind for row in rows] == ["score", "score", "score", "feedback"]
+    assert {(row.thread_id, row.message_id) for row in rows} == {(thread, message)}
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        {"data_type": "numeric"},
+        {"data_type": "numeric", "value": True},
+        {"data_type": "numeric", "string_value": "much"},
+        {"data_type": "boolean", "value": 1},
+        {"data_type": "categorical", "value": 1},
+        {"data_type": "categorical", "value": 1, "string_value": "kind"},
+        {"data_type": "numeric", "value": 1, "message_id": str(UUID(int=1))},
+    ],
+)
+async def test_a_score_that_is_not_of_its_kind_is_refused(
+    server: CloudServer, score: dict[str, Any]
+):
+    person = await server.person()
+    cloud = await server.client("0.2", person)
+    refused = await cloud.fails("scores.create", {"name": "s", **score})
+    assert (refused["status"], refused["code"]) == (400, "invalid")
+    assert await reports(server, person) == []
+
+
+async def test_events_are_checked_and_name_no_deleted_thread(server: CloudServer):
+    person = await server.person()
+    key = await server.live.api_keys.create(
+        person.principal, name="", scopes=["threads:write"], days=7
+    )
+    bearer = {"authorization": f"Bearer {key.token}"}
+    event = {"kind": "message_copied"}
+    for events in ([event] * 51, [{"kind": "Copied!"}], [event, {"kind": ""}], [{}]):
+        refused = await server.http.post("/v1/events", json={"events": events}, headers=bearer)
+        assert refused.status_code == 400
+    assert await reports(server, person) == []
+    kept, deleted = [await server.thread(person, title) for title in ("Kept", "Deleted")]
+    await server.live.threads.delete(person.principal, deleted)
+    events = [{**event, "thread_id": str(thread)} for thread in (kept, deleted)]
+    stored = await server.http.post("/v1/events", json={"events": events}, headers=bearer)
+    assert stored.status_code < 300
+    rows = await reports(server, person)
+    assert sorted(str(row.thread_id) for row in rows) == sorted((str(kept), "None"))

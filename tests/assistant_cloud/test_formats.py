@@ -10,6 +10,7 @@ import pytest
 from chat_app.api.assistant_cloud import CloudMessage
 from chat_app.api.wires.assistant_cloud import client_id_of, content_of, read_content
 from chat_app.core.clock import utc_now
+from chat_app.core.errors import InvalidInput
 from chat_app.core.events import fold
 from chat_app.core.parts import Part
 from chat_app.core.text import is_client_id, repair_surrogates
@@ -163,3 +164,62 @@ async def test_a_name_that_can_be_no_client_id_is_hashed():
     assert is_client_id(long)
     assert client_id_of("é") != client_id_of("e")
     assert is_client_id(client_id_of("a b"))
+
+
+def read_parts(*content: dict[str, Any]) -> list[Part]:
+    return read_content(AUI, {"role": "assistant", "content": list(content)}).parts
+
+
+async def test_the_parts_of_assistant_uis_format_are_those_of_a_message():
+    call = {"type": "tool-call", "toolCallId": "c1", "toolName": "add"}
+    stored: Part = {
+        "type": "tool-call",
+        "call_id": "c1",
+        "name": "add",
+        "arguments": "{}",
+        "state": "called",
+    }
+    denied = {"id": "a1", "approved": False, "reason": "No."}
+    source = {"type": "source", "sourceType": "url", "id": "s1", "url": "https://a.test/"}
+    assert read_parts(
+        {"type": "reasoning", "unstable_summary": "Hm."},
+        {"type": "reasoning", "text": "Well.", "unstable_summary": "Hm."},
+        {**call, "argsText": '{"a": 1', "args": {}},
+        {**call, "args": {"a": float("nan"), "b": "é"}},
+        {**call, "result": {"sum": 2}},
+        {**call, "result": "It broke.", "isError": True},
+        {**call, "approval": denied},
+        {**call, "approval": {**denied, "approved": True}},
+        source,
+        {**source, "title": "A"},
+        {"type": "data", "name": "chart", "data": [1]},
+    ) == [
+        {"type": "reasoning", "text": "Hm."},
+        {"type": "reasoning", "text": "Well."},
+        {**stored, "arguments": '{"a": 1'},
+        {**stored, "arguments": '{"a": null, "b": "é"}'},
+        {**stored, "state": "done", "result": {"sum": 2}},
+        {**stored, "state": "failed", "error": "internal_error"},
+        {**stored, "state": "denied", "approval": denied},
+        stored,
+        {"type": "source", "id": "s1", "url": "https://a.test/", "title": ""},
+        {"type": "source", "id": "s1", "url": "https://a.test/", "title": "A"},
+        {"type": "data", "name": "chart", "data": [1]},
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "source", "sourceType": "document", "id": "s1", "url": "https://a.test/"},
+        {"type": "source", "sourceType": "url", "id": "s1", "url": "javascript:alert(1)"},
+        {"type": "tool-call", "toolCallId": "", "toolName": "add"},
+        {"type": "tool-call", "toolCallId": "c1", "toolName": "add", "argsText": 1},
+        {"type": "data", "name": "No Name", "data": 1},
+        {"type": "audio", "audio": {}},
+        {"text": "no type"},
+    ],
+)
+async def test_a_part_that_cannot_be_stored_is_refused(part: dict[str, Any]):
+    with pytest.raises(InvalidInput):
+        read_parts(part)
