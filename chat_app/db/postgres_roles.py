@@ -4,7 +4,7 @@ The owner of the tables migrates them. `system` sees every row: system sessions 
 answers. `app` is the role of scoped sessions: it has rights on the tables of users' rows only, and
 policies show it the rows of the user that its transaction names (see `name_owner`). Nothing that a
 statement of `app` says leads to another role, so a statement that slips past the compiler's filter
-still meets this wall.
+still meets this wall. To the audit log `app` only adds rows, and `system` only seals them.
 
 With one role for everything that role owns the tables, and the policies let it see every row.
 """
