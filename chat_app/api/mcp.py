@@ -5,7 +5,6 @@ server's own, so GET and DELETE are 405. `mcp_protocol` answers, `mcp_tools` has
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
@@ -16,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat_app import api
 from chat_app.api.errors import NO_STORE
 from chat_app.api.provider_answers import ClientWatch, ClosingStream
 from chat_app.api.routing import Routes
@@ -28,7 +28,6 @@ from chat_app.core.json_values import JsonObject, compact_json
 routes = Routes()
 
 _HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
-_PROTOCOL = "chat_app.api.mcp_protocol"
 
 
 def _request_id(value: object) -> object:
@@ -104,8 +103,8 @@ async def message(request: Request, principal: Principal, body: McpMessage) -> R
 
 async def _load_protocol() -> None:
     """Import the protocol, the first time in a thread: that takes a while."""
-    if _PROTOCOL not in sys.modules:
-        await asyncio.to_thread(import_module, _PROTOCOL)
+    if not hasattr(api, "mcp_protocol"):  # set once it is whole, unlike `sys.modules`
+        await asyncio.to_thread(import_module, "chat_app.api.mcp_protocol")
 
 
 def _accepts_stream(request: Request) -> bool:
