@@ -16,6 +16,7 @@ from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
+from chat_app.auth.account.people import People
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.account.roles import SiteRoles
 from chat_app.auth.account.setup import SetupLinks
@@ -180,6 +181,9 @@ class Services:
         )
         self.site_roles = SiteRoles(db, bus)
         self.setup_links = SetupLinks(db, bus, tokens, settings)
+        self.people = People(
+            *(db, bus, sessions, tokens, self.user_access, self.administration, settings, clock)
+        )
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)

@@ -89,6 +89,29 @@ def state_key() -> str:
     return EventContext.get().token
 
 
+_FORM = "__reflex_form_data__"
+
+
+def form_fields(sent: Any) -> Any:
+    """The fields of a form by name, out of what a page sends for `on_submit`; else what was sent.
+
+    Raises:
+        ValueError: A field is not a text, or there are two of a name.
+    """
+    if not isinstance(sent, dict) or sent.keys() != {_FORM}:
+        return sent
+    fields: dict[str, str] = {}
+    pairs = sent[_FORM]
+    for pair in pairs if isinstance(pairs, list) else [None]:
+        if not isinstance(pair, list) or [type(one) for one in pair] != [str, str]:
+            raise ValueError("not a field of text")
+        name, value = pair
+        if name in fields:
+            raise ValueError("two fields of one name")
+        fields[name] = value
+    return fields
+
+
 def var_emitter(state: type[rx.State], var: str) -> Callable[[object], Awaitable[None]]:
     """A function that sends a value of a var to the tab, and leaves the var as it is.
 

@@ -18,6 +18,7 @@ import reflex as rx
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -37,6 +38,7 @@ from chat_app.reflex_ext.events import (
     EventPolicy,
     StateUpdate,
     authorization,
+    form_fields,
     handler_name,
     route_path,
     setvar_names,
@@ -48,6 +50,7 @@ from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.admin import admin_states
 from chat_app.states.admin.audit import AuditState
+from chat_app.states.admin.people import PeopleState
 from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState, open_route
@@ -102,6 +105,10 @@ AuditForm = model_of(
     since=_text(10),
     until=_text(10),
 )
+Invitation = Annotated[
+    model_of("Invitation", __config__=_STRICT, email=_text(300), name=_text(300)),
+    BeforeValidator(form_fields),
+]
 Options = model_of(
     "Options",
     __config__=_STRICT,
@@ -161,11 +168,24 @@ def _row(
 
 def _administration() -> list[tuple[str, PolicyRow]]:
     """The handlers of the pages below `/admin`."""
-    row = partial(_row, Access.SITE_ADMIN)
+    row, people = partial(_row, Access.SITE_ADMIN), PeopleState
+    dangerous = (
+        *(people.disable, people.delete, people.reset_two_factor),
+        *(people.promote, people.demote),
+    )
     return [
         *(row(getattr(state, name)) for state in admin_states() for name in ("load", "dismiss")),
         row(AuditState.search, form=AuditForm),
         row(AuditState.more),
+        row(people.find, text=_text(200)),
+        row(people.next_page),
+        row(people.previous_page),
+        row(people.invite, is_fresh=True, form=Invitation),
+        row(people.reset_link, is_fresh=True, user_id=Id),
+        row(people.hide_link),
+        row(people.enable, user_id=Id),
+        row(people.end_sessions, user_id=Id),
+        *(row(handler, is_fresh=True, user_id=Id) for handler in dangerous),
     ]
 
 

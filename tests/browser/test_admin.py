@@ -3,19 +3,29 @@
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import APIResponse, expect
 
-from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
+from testing.axe import violations
+from testing.browser_user import (
+    PASSWORD,
+    SIGN_IN,
+    TIMEOUT_MS,
+    BrowserUser,
+    Meet,
+    ask_model,
+    until_text,
+)
 from testing.program import Program, running
 from testing.site_roles import set_site_role
 
 GIVEN = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
 NOT_FOUND = "Page not found"
-PAGES = ("/admin", "/admin/overview", "/admin.html", "//admin//index.html")
+PAGES = ("/admin", "/admin/overview", "/admin/people", "/admin.html", "//admin//index.html")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -108,3 +118,51 @@ async def test_a_public_installation_has_no_setup_page(
                 answer = await client.get(path)
                 location = f"/signin?callbackUrl=%2F{path[1:]}"
                 assert (answer.status_code, answer.headers["location"]) == (303, location)
+
+
+async def test_an_admin_invites_disables_and_deletes(
+    program: Program, meet: Meet, root: BrowserUser, axe: str
+) -> None:
+    eve = await meet("Eve", program.url)
+    await eve.sign_up()
+    await ask_model(eve, "Go on and on", "fake:4000x20")
+    await until_text(eve.page, 20)
+    page = root.page
+    await root.open("/admin/people")
+    await page.get_by_role("searchbox").fill(eve.email)
+    rows = page.locator(".entries > li")
+    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
+
+    async def do(action: str) -> None:
+        if not await rows.locator("> details").evaluate("(one) => one.open"):
+            await rows.locator("> details > summary").press("Enter")
+        await rows.locator(f'[data-action="{action}"] > summary').press("Enter")
+        assert await violations(page, axe, ()) == []
+        await rows.get_by_role("button", name=f"{action} now").press("Enter")
+
+    await do("Disable")
+    await eve.page.wait_for_url(SIGN_IN)  # its answer has ended with the session
+    await expect(rows.get_by_text("Disabled", exact=True)).to_be_visible()
+    await do("Enable")
+    await expect(rows.get_by_text("Disabled", exact=True)).to_have_count(0)
+    await eve.sign_in()
+    await page.set_viewport_size({"width": 360, "height": 640})
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await do("Delete")
+    await expect(rows).to_have_count(0)
+    await eve.page.wait_for_url(SIGN_IN)
+
+    email = f"new-{uuid4().hex[:8]}@example.com"
+    await page.get_by_text("Invite a user").click()
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_role("button", name="Create user").click()
+    link = page.locator(".new-key .secret")
+    await expect(link).to_contain_text("/reset/new#")
+    new = await meet("New", program.url)
+    await new.page.goto(await link.inner_text())
+    await new.page.fill("[name=password]", PASSWORD)
+    await new.page.get_by_role("button", name="Change password").click()
+    await expect(new.page.get_by_role("heading", name="Password changed")).to_be_visible()
+    await page.get_by_role("button", name="Done").click()
+    await expect(link).to_have_count(0)
+    assert root.errors == eve.errors == new.errors == []

@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/sign_in/sign_up.py": {"auth"},
     "chat_app/auth/account/administration.py": {"administration", "command line"},
     "chat_app/auth/account/setup.py": {"auth"},
+    "chat_app/auth/account/people.py": {"administration"},
     "chat_app/auth/account/roles.py": {"auth"},
     "chat_app/auth/account/disable.py": {"auth", "command line"},
     "chat_app/auth/sessions/revocation.py": {"auth", "sweep"},

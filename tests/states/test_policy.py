@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
@@ -39,6 +41,7 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "thread": of["thread"],
         "message_id": of["message"],
         "form": {"title": "taken over"},
+        "user_id": of.get("user", str(uuid4())),
         "text": "words",
         "client_id": f"client-{uuid4().hex}",
         "name": "UTC",
@@ -52,6 +55,8 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "message": "A sentence.",
         "refused": "client-1",
     }
+    if name.endswith(".invite"):
+        fitting["form"] = {"email": "new@example.com", "name": ""}
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
 
@@ -61,6 +66,7 @@ async def belongings(harness: Harness, principal: Principal) -> dict[str, Any]:
     async for _ in harness.live.runs.follow(principal, sent.run_id):
         pass
     return {
+        "user": str(principal.user_id),
         "thread": str(sent.thread_id),
         "message": str(sent.message_id),
         "stream_id": stream_id(sent.message_id),
@@ -123,6 +129,47 @@ async def test_who_is_no_admin_runs_no_handler_of_the_administration(
     assert await administered(harness) == before
 
 
+@pytest.mark.parametrize("name", [name for name in ADMIN if ROWS[name].is_fresh])
+async def test_a_sensitive_event_of_a_session_that_is_not_fresh_leads_to_the_step_up(
+    harness: Harness, name: str
+) -> None:
+    admin = await harness.user("root@example.com")
+    await harness.live.site_roles.promote(admin.user_id)
+    eve = await harness.user("eve@example.com")
+    hers = await belongings(harness, eve)
+    async with harness.live.db.system("auth", write=True) as session:
+        (await session.require(AuthSession, admin.credential_id)).authenticated_at -= timedelta(1)
+    before = await administered(harness)
+    tab = await harness.tab(admin)
+    told, refused = len(tab.updates), app.policy.refused["not fresh"]
+    await tab.call(name, arguments(name, hers))
+    assert app.policy.refused["not fresh"] == refused + 1
+    assert "/settings/confirm?callbackUrl=%2F" in str(tab.updates[told:])
+    assert await administered(harness) == before
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_valid"),
+    [
+        ([["email", "a@example.com"], ["name", ""]], True),
+        ([["email", "a@example.com"], ["name", ""], ["name", "x"]], False),
+        ([["email", "a@example.com"], ["name", 7]], False),
+        ([["email", "a@example.com"]], False),
+        ([["email", "a@example.com", "x"], ["name", ""]], False),
+        ({"email": "a@example.com"}, False),
+        (None, False),
+    ],
+)
+def test_a_form_is_read_as_the_page_sends_it(sent: Any, is_valid: bool) -> None:
+    row = next(row for name, row in ROWS.items() if name.endswith(".invite"))
+    payload = {"form": {"__reflex_form_data__": sent}}
+    if is_valid:
+        assert row.check(payload) == {"form": {"email": "a@example.com", "name": ""}}
+        return
+    with pytest.raises(ValidationError):
+        row.check(payload)
+
+
 async def administered(harness: Harness) -> list[str]:
     """Every row that the administration changes."""
     async with harness.live.db.system("administration") as session:
@@ -151,7 +198,12 @@ async def test_another_user_changes_and_reads_nothing(harness: Harness, name: st
     hers = await belongings(harness, ada)
     before = await everything(harness, ada, hers)
     eve = await harness.user("eve@example.com")
-    missing = {"thread": str(uuid4()), "message": str(uuid4()), "stream_id": "AAAAAA"}
+    missing = {
+        "user": str(uuid4()),
+        "thread": str(uuid4()),
+        "message": str(uuid4()),
+        "stream_id": "AAAAAA",
+    }
     texts = []
     for of in (hers, missing):
         tab = await harness.tab(eve)

@@ -14,6 +14,7 @@ from sqlmodel import case, col, delete, distinct, func, select, update
 from chat_app import audit
 from chat_app.audit.actions import Action
 from chat_app.auth.account.delete import delete_user
+from chat_app.auth.account.roles import require_other_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken
 from chat_app.auth.keys.revocation import revoke_credentials
@@ -148,10 +149,13 @@ class UserAdministration:
             actor: Who does it, for the audit log.
 
         Raises:
+            LastAdmin: An admin deletes the only one; the command line may.
             NotFound: There is no such user.
         """
         async with self.db.system("command line", write=True, read_committed=True) as session:
             user = await session.require(User, user_id)
+            if not isinstance(actor, str):
+                await require_other_admin(session, user_id)
             await delete_user(session, self.sessions, user, actor=actor)
 
     async def set_password(self, user_id: UUID, password: str) -> int:

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import select
 
 from chat_app import audit
+from chat_app.auth.account.roles import require_other_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
 from chat_app.auth.keys.revocation import revoke_credentials
@@ -48,10 +49,13 @@ class UserAccess:
             How many sessions were revoked.
 
         Raises:
+            LastAdmin: An admin disables the only one; the command line may.
             NotFound: There is no such user.
         """
         async with self.db.system("auth", write=True) as session:
             user = await session.require(User, user_id)
+            if not isinstance(actor, str):
+                await require_other_admin(session, user_id)
             user.disabled_at = user.disabled_at or self.clock()
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)

@@ -2,9 +2,11 @@
 
 from chat_app.pages.admin.audit import audit_log
 from chat_app.pages.admin.overview import overview
+from chat_app.pages.admin.people import people
 from chat_app.pages.settings.layout import Menu, MenuPage
 from chat_app.states.admin.audit import AuditState
 from chat_app.states.admin.overview import OverviewState
+from chat_app.states.admin.people import PeopleState
 
 PAGES = (
     MenuPage(
@@ -14,6 +16,14 @@ PAGES = (
         loads=(OverviewState.load,),
         picture="admin",
         about="The installation at a glance",
+    ),
+    MenuPage(
+        "/admin/people",
+        "People",
+        people,
+        loads=(PeopleState.load,),
+        picture="people",
+        about="Users, invitations and roles",
     ),
     MenuPage(
         "/admin/audit",

@@ -1,0 +1,278 @@
+"""What an admin does to users on the page: find, invite, disable, delete, and change their role.
+
+What the operator may do on the command line, an admin may do too, except to their own account, and
+never so that no admin is left. The actions themselves are those of the command line.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import and_, case, col, func, or_, select
+
+from chat_app import audit
+from chat_app.auth.account.administration import UserAdministration
+from chat_app.auth.account.disable import UserAccess
+from chat_app.auth.account.profile import clean_display_name
+from chat_app.auth.account.roles import require_other_admin, set_role
+from chat_app.auth.emails import normalise
+from chat_app.auth.errors import EmailTaken
+from chat_app.auth.one_time_tokens import OneTimeTokens, revoke_tokens
+from chat_app.auth.principal import Principal, SiteRole
+from chat_app.auth.sessions.revocation import live
+from chat_app.auth.sessions.service import SessionService
+from chat_app.core.clock import Clock
+from chat_app.core.errors import Conflict
+from chat_app.core.signals import Bus
+from chat_app.db.engine import Database
+from chat_app.db.tables import AuthSession, Totp, User
+from chat_app.settings import Settings
+
+PAGE_SIZE = 25
+"""How many users a page of the list has."""
+LINK_LIFETIME = timedelta(days=3)
+"""How long the link of an invitation is valid."""
+_MAX_SEARCH = 100  # characters
+
+
+class OwnAccount(Conflict):
+    """An admin does this to themselves."""
+
+    code = "own_account"
+
+    def __init__(self) -> None:
+        super().__init__("This is your own account. Change it in your settings.")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as the list of an admin shows them.
+
+    Args:
+        id: The user.
+        email: The normalised email.
+        name: The display name; may be empty.
+        created_at: When the account was created.
+        last_seen_at: The last use of a session; None when there was none in the last month.
+        sessions: How many sessions are live.
+        is_admin: Whether the user administers the installation.
+        is_disabled: Whether the user is disabled.
+        has_two_factor: Whether two-factor authentication is on.
+    """
+
+    id: UUID
+    email: str
+    name: str
+    created_at: datetime
+    last_seen_at: datetime | None
+    sessions: int
+    is_admin: bool
+    is_disabled: bool
+    has_two_factor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """A page of the list.
+
+    Args:
+        people: By email.
+        total: How many users match.
+        number: Of this page, from 0.
+    """
+
+    people: list[Person]
+    total: int
+    number: int
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is a page after this one."""
+        return (self.number + 1) * PAGE_SIZE < self.total
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Lists and changes users for an admin. The caller has checked the role.
+
+    Args:
+        db: Stores users.
+        bus: Receives a signal after every change.
+        sessions: Revokes sessions.
+        tokens: Creates the tokens of links.
+        access: Disables and enables.
+        administration: Deletes, and removes second factors.
+        settings: The URL of links.
+        clock: The time.
+    """
+
+    db: Database
+    bus: Bus
+    sessions: SessionService
+    tokens: OneTimeTokens
+    access: UserAccess
+    administration: UserAdministration
+    settings: Settings
+    clock: Clock
+
+    async def find(self, text: str, number: int = 0) -> PersonPage:
+        """A page of the users whose email or name contains a text.
+
+        Args:
+            text: As typed; empty for everyone.
+            number: Of the page, from 0; one after the last is the last.
+        """
+        words = text.strip()[:_MAX_SEARCH]
+        is_found = or_(
+            *(col(one).icontains(words, autoescape=True) for one in (User.email, User.name))
+        )
+        is_live = case((and_(*live(self.clock())), 1))
+        used = (
+            select(
+                AuthSession.user_id,
+                func.max(AuthSession.last_seen_at).label("at"),
+                func.count(is_live).label("live"),
+            )
+            .group_by(col(AuthSession.user_id))
+            .subquery()
+        )
+        async with self.db.system("administration") as session:
+            total = (await session.exec(select(func.count(col(User.id))).where(is_found))).one()
+            number = max(0, min(number, (total - 1) // PAGE_SIZE))
+            rows = await session.exec(
+                select(User, used.c.at, used.c.live, Totp.confirmed_at)
+                .outerjoin(used, used.c.user_id == col(User.id))
+                .outerjoin(Totp, col(Totp.user_id) == col(User.id))
+                .where(is_found)
+                .order_by(col(User.email))
+                .offset(number * PAGE_SIZE)
+                .limit(PAGE_SIZE)
+            )
+            people = [
+                Person(
+                    id=user.id,
+                    email=user.email,
+                    name=user.name,
+                    created_at=user.created_at,
+                    last_seen_at=seen_at,
+                    sessions=sessions or 0,
+                    is_admin=user.role == "admin",
+                    is_disabled=user.disabled_at is not None,
+                    has_two_factor=confirmed_at is not None,
+                )
+                for user, seen_at, sessions, confirmed_at in rows.all()
+            ]
+        return PersonPage(people, total, number)
+
+    async def invite(self, admin: Principal, email: str, name: str) -> str:
+        """Create a user, who chooses the password by a link; the admin vouches for the email.
+
+        Returns:
+            The link, for the admin to pass on. Only its hash is stored.
+
+        Raises:
+            InvalidEmail, InvalidName: Invalid input.
+            EmailTaken: The email has an account.
+        """
+        subject, now = normalise(email), self.clock()
+        user = User(
+            email=subject, name=clean_display_name(name), created_at=now, email_verified_at=now
+        )
+        try:
+            async with self.db.system("administration", write=True) as session:
+                session.add(user)
+                await session.flush()
+                await audit.append(
+                    session,
+                    "user_created",
+                    actor=admin,
+                    subject=audit.Subject("user", user.id),
+                    clock=self.clock,
+                )
+        except IntegrityError:
+            raise EmailTaken from None
+        return await self._link(user.id, subject)
+
+    async def reset_link(self, admin: Principal, user_id: UUID) -> str:
+        """A link by which a user chooses a new password; earlier ones die.
+
+        Raises:
+            OwnAccount: It is the admin's own account.
+            NotFound: There is no such user.
+        """
+        _require_other(admin, user_id)
+        async with self.db.system("administration", write=True) as session:
+            user = await session.require(User, user_id)
+            await revoke_tokens(session, user_id, "reset_password")
+        return await self._link(user_id, user.email)
+
+    async def disable(self, admin: Principal, user_id: UUID) -> None:
+        """Disable a user; sessions, keys, tokens and running answers end at once.
+
+        Raises:
+            OwnAccount: It is the admin's own account.
+            NotFound: There is no such user.
+        """
+        _require_other(admin, user_id)
+        await self.access.disable(user_id, actor=admin)
+
+    async def enable(self, admin: Principal, user_id: UUID) -> None:
+        """Let a disabled user sign in again.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        await self.access.enable(user_id, actor=admin)
+
+    async def delete(self, admin: Principal, user_id: UUID) -> None:
+        """Delete a user with everything they own. This can't be undone.
+
+        Raises:
+            OwnAccount: It is the admin's own account.
+            NotFound: There is no such user.
+        """
+        _require_other(admin, user_id)
+        await self.administration.delete(user_id, actor=admin)
+
+    async def end_sessions(self, admin: Principal, user_id: UUID) -> None:
+        """Sign a user out everywhere; running answers stop.
+
+        Raises:
+            OwnAccount: It is the admin's own account.
+        """
+        _require_other(admin, user_id)
+        await self.sessions.revoke_user(user_id, reason="revoked", actor=admin)
+
+    async def reset_two_factor(self, admin: Principal, user_id: UUID) -> None:
+        """Turn off a user's two-factor authentication.
+
+        Raises:
+            OwnAccount: It is the admin's own account.
+        """
+        _require_other(admin, user_id)
+        await self.administration.reset_two_factor(user_id, actor=admin)
+
+    async def set_role(self, admin: Principal, user_id: UUID, role: SiteRole) -> None:
+        """Make a user an admin, or take the role away; also from oneself.
+
+        Raises:
+            LastAdmin: There would be no admin.
+            NotFound: There is no such user.
+        """
+        async with self.db.system("administration", write=True) as session:
+            if role != "admin":
+                await require_other_admin(session, user_id)
+            await set_role(session, self.bus, user_id, role, actor=admin)
+
+    async def _link(self, user_id: UUID, email: str) -> str:
+        token = await self.tokens.create(
+            "reset_password", lifetime=LINK_LIFETIME, user_id=user_id, subject=email
+        )
+        return f"{self.settings.url}/reset/new#{token}"
+
+
+def _require_other(admin: Principal, user_id: UUID) -> None:
+    """Refuse what an admin does in the settings, or would be locked out by."""
+    if admin.user_id == user_id:
+        raise OwnAccount

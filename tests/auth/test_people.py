@@ -1,0 +1,154 @@
+"""What an admin does to users on the page."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import select
+
+from chat_app.auth.account.administration import UserAdministration
+from chat_app.auth.account.disable import UserAccess
+from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People
+from chat_app.auth.account.roles import LastAdmin, SiteRoles
+from chat_app.auth.errors import EmailTaken, InvalidEmail, InvalidToken
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import NotFound
+from chat_app.db.tables import AuditEvent, AuditIdentity, User
+from testing.auth_services import AuthHarness
+
+NEW = "violet kettle harbour thirty eight"
+
+
+@pytest.fixture
+def people(harness: AuthHarness) -> People:
+    access = UserAccess(harness.db, harness.sessions, harness.time)
+    administration = UserAdministration(
+        *(harness.db, harness.bus, harness.sessions, harness.passwords),
+        *(harness.two_factor, harness.time),
+    )
+    return People(
+        *(harness.db, harness.bus, harness.sessions, harness.tokens),
+        *(access, administration, harness.settings, harness.time),
+    )
+
+
+async def new_admin(harness: AuthHarness, email: str = "root@example.org") -> Principal:
+    user_id = await harness.person(email)
+    await SiteRoles(harness.db, harness.bus).promote(user_id)
+    return Principal(user_id, (await harness.sign_in(user_id)).session_id, site_role="admin")
+
+
+async def test_people_are_found_by_email_and_name_a_page_at_a_time(
+    harness: AuthHarness, people: People
+) -> None:
+    root = await new_admin(harness)
+    for number in range(PAGE_SIZE + 1):
+        await harness.person(f"user-{number:02}@example.org")
+    first, second = await people.find(""), await people.find("", 1)
+    assert (first.total, len(first.people), first.has_more) == (PAGE_SIZE + 2, PAGE_SIZE, True)
+    assert [one.email for one in second.people] == ["user-24@example.org", "user-25@example.org"]
+    assert (second.has_more, (await people.find("", 99)).number) == (False, 1)
+    (found,) = (await people.find(" ROOT@ ")).people
+    assert (found.id, found.is_admin, found.sessions) == (root.user_id, True, 1)
+    for nobody in ("%", "_", "\\", "x" * 500):
+        assert (await people.find(nobody)).total == 0, nobody
+    assert (await people.find("user-0", -3)).total == 10
+
+
+async def test_an_invited_user_chooses_the_password_by_the_link(
+    harness: AuthHarness, people: People
+) -> None:
+    root = await new_admin(harness)
+    link = await people.invite(root, " New@Example.org ", "New")
+    token = link.partition("/reset/new#")[2]
+    user_id = await harness.password_changes.reset(token, NEW, "192.0.2.7")
+    await harness.accounts.sign_in(email="new@example.org", password=NEW, client_ip="192.0.2.7")
+    again = (await people.reset_link(root, user_id)).partition("#")[2]
+    later = (await people.reset_link(root, user_id)).partition("#")[2]
+    with pytest.raises(InvalidToken):
+        await harness.password_changes.reset(again, NEW, "192.0.2.7")
+    assert await harness.password_changes.reset(later, NEW, "192.0.2.7") == user_id
+    with pytest.raises(EmailTaken):
+        await people.invite(root, "new@example.org", "")
+    with pytest.raises(InvalidEmail):
+        await people.invite(root, "nobody", "")
+
+
+async def test_nothing_is_done_to_oneself_or_to_nobody(
+    harness: AuthHarness, people: People
+) -> None:
+    root = await new_admin(harness)
+    for action in (
+        *(people.disable, people.delete, people.end_sessions),
+        *(people.reset_two_factor, people.reset_link),
+    ):
+        with pytest.raises(OwnAccount):
+            await action(root, root.user_id)
+    for action in (people.disable, people.enable, people.delete, people.reset_link):
+        with pytest.raises(NotFound):
+            await action(root, uuid4())
+    with pytest.raises(LastAdmin):
+        await people.set_role(root, root.user_id, "")
+
+
+@pytest.mark.parametrize("name", ["disable", "delete", "demote"])
+async def test_of_admins_who_remove_each_other_at_once_one_stays(
+    harness: AuthHarness, people: People, name: str
+) -> None:
+    admins = [await new_admin(harness, f"admin-{number}@example.org") for number in range(10)]
+
+    async def remove(number: int) -> bool:
+        actor, other = admins[number], admins[(number + 1) % len(admins)].user_id
+        try:
+            if name == "demote":
+                await people.set_role(actor, other, "")
+            else:
+                await getattr(people, name)(actor, other)
+        except LastAdmin:
+            return False
+        return True
+
+    async with asyncio.timeout(60):
+        done = await asyncio.gather(*map(remove, range(len(admins))))
+    assert done.count(False) == 1
+    assert await SiteRoles(harness.db, harness.bus).has_admin()
+
+
+async def test_every_action_names_the_admin_in_the_audit_log(
+    harness: AuthHarness, people: People
+) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    await harness.sign_in(eve)
+    await people.end_sessions(root, eve)
+    await people.set_role(root, eve, "admin")
+    await people.set_role(root, eve, "")
+    await people.disable(root, eve)
+    await people.enable(root, eve)
+    await people.delete(root, eve)
+    await people.invite(root, "new@example.org", "")
+    async with harness.db.system("administration") as session:
+        mine = select(AuditIdentity).where(AuditIdentity.owner_id == root.user_id)
+        actor = (await session.exec(mine)).one().audit_id
+        rows = await session.exec(select(AuditEvent).where(AuditEvent.actor == actor))
+        actions = {row.action for row in rows.all()}
+        users = (await session.exec(select(User.email).order_by(User.email))).all()
+    assert actions >= {
+        *("session_ended", "role_changed", "user_disabled", "user_enabled"),
+        *("user_deleted", "user_created"),
+    }
+    assert list(users) == ["new@example.org", "root@example.org"]
+
+
+async def test_a_demoted_user_is_no_admin_at_the_next_event(
+    harness: AuthHarness, people: People
+) -> None:
+    root, other = await new_admin(harness), await new_admin(harness, "other@example.org")
+
+    async def role(of: UUID) -> str:
+        principal = await harness.sessions.principal(of)
+        assert principal is not None
+        return principal.site_role
+
+    assert await role(other.credential_id) == "admin"
+    await people.set_role(root, other.user_id, "")
+    assert await role(other.credential_id) == ""
