@@ -1,5 +1,6 @@
 """What clients report: how much, how often and how long it is kept."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -133,6 +134,54 @@ async def test_feedback_needs_room_for_what_it_is_longer_by(database: DatabaseUn
             await give(100_000)
         [row] = await stored(harness, alice)
         assert (row.id, len(row.content["comment"])) == (first, 60_000)
+
+
+async def test_feedback_that_changes_is_kept_as_long_as_new_feedback(
+    harness: RunHarness, alice: Principal
+):
+    reports, days = reports_of(harness), timedelta(days=harness.settings.client_reports_days)
+    thread_id, message = await question(harness, alice)
+    first = await reports.set_feedback(alice, thread_id, message, {"type": "negative"})
+    harness.clock.time += days - timedelta(hours=1)
+    assert await reports.set_feedback(alice, thread_id, message, {"type": "positive"}) == first
+    harness.clock.time += timedelta(hours=2)
+    assert await reports.purge() == 0
+
+
+async def test_feedback_on_a_message_of_a_deleted_or_another_thread_is_refused(
+    harness: RunHarness, alice: Principal
+):
+    reports = reports_of(harness)
+    thread_id, message = await question(harness, alice)
+    other, _ = await question(harness, alice)
+    for given in (other, uuid4()):
+        with pytest.raises(NotFound):
+            await reports.set_feedback(alice, given, message, {"type": "positive"})
+    await harness.threads.delete(alice, thread_id)
+    with pytest.raises(NotFound):
+        await reports.set_feedback(alice, thread_id, message, {"type": "positive"})
+    assert await stored(harness, alice) == []
+
+
+async def test_what_is_no_json_of_browsers_is_stored_as_null(harness: RunHarness, alice: Principal):
+    report = {**RUN, "first_token_ms": float("inf"), "tokens": 10**400}
+    await reports_of(harness).add(alice, "run", report)
+    [row] = await stored(harness, alice)
+    assert row.content == {**RUN, "first_token_ms": None, "tokens": None}
+
+
+async def test_feedback_that_is_given_twice_at_once_is_stored_once(
+    harness: RunHarness, alice: Principal
+):
+    reports = reports_of(harness)
+    thread_id, message = await question(harness, alice)
+    types = ("positive", "negative") * 4
+    given = (
+        reports.set_feedback(alice, thread_id, message, {"type": one, "number": number})
+        for number, one in enumerate(types)
+    )
+    assert len(set(await asyncio.gather(*given))) == 1
+    assert len(await stored(harness, alice)) == 1
 
 
 async def test_clients_of_a_user_report_no_more_often_than_a_minute_allows(
