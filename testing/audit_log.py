@@ -12,6 +12,7 @@ from chat_app.audit.failures import FailureCounts
 from chat_app.audit.sealer import Sealer
 from chat_app.core.crypto import KeyRing
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import AuditEvent, AuditIdentity
 from chat_app.settings import Settings, read_settings
 from testing.auth_services import Time
@@ -38,11 +39,16 @@ def sealer_of(db: Database, settings: Settings, **more: Any) -> Sealer:
 
 async def write_events(db: Database, count: int, action: Action = "setting_changed") -> None:
     """Add rows, in one transaction."""
-    async with db.system("audit", write=True) as session:
-        for number in range(count):
-            await audit.append(
-                session, action, actor="system", details={"setting": f"number-{number}"}
-            )
+    entries = [
+        audit.entry(action, actor="system", details={"setting": f"number-{number}"})
+        for number in range(count)
+    ]
+
+    def write(one: Transaction) -> None:
+        for each in entries:
+            each.append_to(one)
+
+    await db.system_transact("audit", write)
 
 
 async def events_of(db: Database) -> list[AuditEvent]:
