@@ -45,6 +45,8 @@ from chat_app.db import migrations
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
+from chat_app.orgs.invitations import Invitations
+from chat_app.orgs.organisations import Organisations
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.service import RunService
@@ -185,6 +187,8 @@ class Services:
             *(db, bus, sessions, tokens, self.user_access, self.administration, settings, clock)
         )
         self.profiles = Profiles(db, bus, clock)
+        self.organisations = Organisations(db, bus, clock)
+        self.invitations = Invitations(db, bus, flow[2], clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
         self.client_messages = ClientMessages(db, bus, settings, clock, user_limits)

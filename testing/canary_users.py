@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from chat_app.auth.keys.scopes import SCOPES
 from chat_app.auth.principal import Principal, Scope
 from chat_app.core.clock import utc_now
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, Passkey, metadata
+from chat_app.db.tables import Account, Invitation, Membership, Passkey, User, metadata
 from chat_app.gateway import cookies
 from chat_app.services import Services
 from testing.pictures import png
@@ -89,8 +90,19 @@ async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
         provider="acme",
         email=email,
     )
+    mate = User(email=f"{uuid4().hex}@example.com")
+    shared = await live.organisations.create(principal, f"{canary} team")
+    invitation = Invitation(
+        token_hash=uuid4().hex,
+        org_id=shared.id,
+        email=f"{canary}-invited@example.com",
+        role="member",
+        expires_at=utc_now() + timedelta(days=1),
+    )
     async with live.db.system("auth", write=True) as session:
-        session.add_all([passkey, account])
+        session.add_all([passkey, account, mate, invitation])
+        await session.flush()
+        session.add(Membership(user_id=mate.id, org_id=shared.id, role="owner"))
     ids = {
         "user": user_id,
         "thread": sent.thread_id,
@@ -100,6 +112,9 @@ async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
         "key": key.id,
         "passkey": passkey.id,
         "connection": account.id,
+        "organisation": shared.id,
+        "member": mate.id,
+        "invitation": invitation.id,
     }
     return CanaryUser(principal, issued.token, email, {kind: str(one) for kind, one in ids.items()})
 

@@ -1,10 +1,14 @@
-"""Four people do random things; each must always see exactly what a model says they own."""
+"""Four people do random things, in three organisations that they join and leave, and privately.
+
+Each must always see exactly what a model says that they own and reach.
+"""
 
 # pyright: reportCallIssue=false, reportArgumentType=false
 # A row gets its `owner_id` from the scoped session, and columns are typed as their values.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +22,18 @@ from chat_app.auth.principal import Principal
 from chat_app.db.engine import Database
 from chat_app.db.row_level_security import QueryRefused
 from chat_app.db.scoped_session import ScopedSession
-from chat_app.db.tables import Message, Thread, User
+from chat_app.db.tables import PRIVATE, Message, Thread, User
 from testing.database import DatabaseUnderTest
 from testing.query_shapes import SHAPES, Owns, flat
 
+ORGANISATIONS = tuple(UUID(int=number) for number in range(101, 104))
 PEOPLE = tuple(Principal(UUID(int=number), UUID(int=number)) for number in range(1, 5))
 
 Body = Callable[[ScopedSession], Awaitable[Any]]
 
 person = st.sampled_from(PEOPLE)
+organisation = st.sampled_from(ORGANISATIONS)
+place = st.sampled_from((PRIVATE, *ORGANISATIONS))
 titles = st.text("tuvw", min_size=1, max_size=3)
 picks = st.integers(0, 30)
 
@@ -45,23 +52,31 @@ class Isolation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.threads: dict[UUID, tuple[Principal, str]] = {}
+        self.threads: dict[UUID, tuple[Principal, str, UUID]] = {}
         self.messages: dict[UUID, tuple[Principal, UUID]] = {}
+        self.members = {who.user_id: {*ORGANISATIONS[:2]} for who in PEOPLE}
         self.run(_empty(self.db))
+
+    def now(self, who: Principal) -> Principal:
+        """A person as the next event resolves them."""
+        return replace(who, memberships=dict.fromkeys(self.members[who.user_id], "member"))
+
+    def reaches(self, who: Principal, org_id: UUID) -> bool:
+        return org_id == PRIVATE or org_id in self.members[who.user_id]
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run(work)
 
     def read(self, who: Principal, body: Body) -> Any:
         async def go() -> Any:
-            async with self.db.read(who) as session:
+            async with self.db.read(self.now(who)) as session:
                 return await body(session)
 
         return self.run(go())
 
     def write(self, who: Principal, body: Body) -> Any:
         async def go() -> Any:
-            async with self.db.write(who) as session:
+            async with self.db.write(self.now(who)) as session:
                 return await body(session)
 
         return self.run(go())
@@ -75,8 +90,8 @@ class Isolation(RuleBasedStateMachine):
 
     def owns(self, who: Principal) -> Owns:
         return Owns(
-            {id_: title for id_, (owner, title) in self.threads.items() if owner is who},
-            {id_: thread for id_, (owner, thread) in self.messages.items() if owner is who},
+            {id_: title for id_, (_, title, _) in self.threads.items() if self.mine(who, id_)},
+            {id_: thread for id_, (_, thread) in self.messages.items() if self.mine(who, thread)},
         )
 
     def forget_thread(self, id_: UUID) -> None:
@@ -85,27 +100,78 @@ class Isolation(RuleBasedStateMachine):
             del self.messages[message]
 
     def mine(self, who: Principal, id_: UUID) -> bool:
-        return self.threads.get(id_, (None,))[0] is who
+        owner, _, org_id = self.threads.get(id_, (None, "", PRIVATE))
+        return owner is who and self.reaches(who, org_id)
+
+    def place_of(self, who: Principal, id_: UUID) -> UUID:
+        """The organisation of a thread as far as a person may name it."""
+        org_id = self.threads.get(id_, (who, "", PRIVATE))[2]
+        return org_id if self.reaches(who, org_id) else PRIVATE
+
+    def rename(self, id_: UUID, title: str) -> None:
+        owner, _, org_id = self.threads[id_]
+        self.threads[id_] = (owner, title, org_id)
+
+    @rule(who=person, org_id=organisation)
+    def join(self, who: Principal, org_id: UUID) -> None:
+        self.members[who.user_id].add(org_id)
+
+    @rule(who=person)
+    def leave(self, who: Principal) -> None:
+        self.members[who.user_id].clear()
+
+    @rule(org_id=organisation)
+    def remove_everybody(self, org_id: UUID) -> None:
+        for members in self.members.values():
+            members.discard(org_id)
+
+    @rule(who=person, org_id=place, title=titles)
+    def create_thread_in(self, who: Principal, org_id: UUID, title: str) -> None:
+        row = Thread(title=title, org_id=org_id)
+        if self.reaches(who, org_id):
+            self.write(who, _adding(row))
+            self.threads[row.id] = (who, title, org_id)
+        else:
+            assert self.fails(who, _adding(row), QueryRefused)
+
+    @rule(who=person, pick=picks, org_id=place)
+    def move(self, who: Principal, pick: int, org_id: UUID) -> None:
+        id_ = _pick(self.threads, pick)
+        if self.mine(who, id_) and self.reaches(who, org_id):
+            self.run(_move(self.db, id_, org_id))
+            self.threads[id_] = (who, self.threads[id_][1], org_id)
+
+    @rule(who=person, pick=picks, org_id=place)
+    def move_by_unit_of_work(self, who: Principal, pick: int, org_id: UUID) -> None:
+        id_ = _pick(self.threads, pick)
+
+        async def take(session: ScopedSession) -> None:
+            row = await session.get(Thread, id_)
+            if row is not None:
+                row.org_id = org_id
+
+        refused = self.mine(who, id_) and self.threads[id_][2] != org_id
+        assert self.fails(who, take, QueryRefused) == refused
 
     @rule(who=person, title=titles)
     def create_thread(self, who: Principal, title: str) -> None:
         row = Thread(title=title)
         self.write(who, _adding(row))
-        self.threads[row.id] = (who, title)
+        self.threads[row.id] = (who, title, PRIVATE)
 
     @rule(who=person, owner=person, title=titles)
     def create_thread_for(self, who: Principal, owner: Principal, title: str) -> None:
         row = Thread(title=title, owner_id=owner.user_id)
         if who is owner:
             self.write(who, _adding(row))
-            self.threads[row.id] = (who, title)
+            self.threads[row.id] = (who, title, PRIVATE)
         else:
             assert self.fails(who, _adding(row), QueryRefused)
 
     @rule(who=person, pick=picks)
     def write_message(self, who: Principal, pick: int) -> None:
         thread = _pick(self.threads, pick)
-        row = Message(thread_id=thread, role="user")
+        row = Message(thread_id=thread, role="user", org_id=self.place_of(who, thread))
         if self.mine(who, thread):
             self.write(who, _adding(row))
             self.messages[row.id] = (who, thread)
@@ -115,7 +181,8 @@ class Isolation(RuleBasedStateMachine):
     @rule(who=person, pick=picks, pick_thread=picks)
     def reply(self, who: Principal, pick: int, pick_thread: int) -> None:
         parent, thread = _pick(self.messages, pick), _pick(self.threads, pick_thread)
-        row = Message(thread_id=thread, parent_id=parent, role="user")
+        org_id = self.place_of(who, thread)
+        row = Message(thread_id=thread, parent_id=parent, role="user", org_id=org_id)
         if self.mine(who, thread) and self.messages.get(parent) == (who, thread):
             self.write(who, _adding(row))
             self.messages[row.id] = (who, thread)
@@ -134,7 +201,7 @@ class Isolation(RuleBasedStateMachine):
 
         assert self.write(who, rename) == self.mine(who, id_)
         if self.mine(who, id_):
-            self.threads[id_] = (who, title)
+            self.rename(id_, title)
 
     @rule(who=person, pick=picks, title=titles)
     def rename_by_statement(self, who: Principal, pick: int, title: str) -> None:
@@ -142,14 +209,15 @@ class Isolation(RuleBasedStateMachine):
         statement = update(Thread).where(col(Thread.id) == id_).values(title=title)
         assert self.write(who, _counting(statement)) == self.mine(who, id_)
         if self.mine(who, id_):
-            self.threads[id_] = (who, title)
+            self.rename(id_, title)
 
     @rule(who=person, letter=st.sampled_from("tuvw"), title=titles)
     def rename_all_found(self, who: Principal, letter: str, title: str) -> None:
         statement = update(Thread).where(col(Thread.title).contains(letter)).values(title=title)
         found = [key for key, name in self.owns(who).threads.items() if letter in name]
         assert self.write(who, _counting(statement)) == len(found)
-        self.threads.update(dict.fromkeys(found, (who, title)))
+        for id_ in found:
+            self.rename(id_, title)
 
     @rule(who=person, pick=picks)
     def hand_over(self, who: Principal, pick: int) -> None:
@@ -241,6 +309,12 @@ async def _add_people(db: Database) -> None:
     async with db.system("auth", write=True) as session:
         for one in PEOPLE:
             session.add(User(id=one.user_id, email=f"{one.user_id}@chat.example"))
+
+
+async def _move(db: Database, thread_id: UUID, org_id: UUID) -> None:
+    async with db.system("sweep", write=True) as session:
+        is_it = col(Thread.id) == thread_id
+        await session.exec(update(Thread).where(is_it).values(org_id=org_id))
 
 
 async def _empty(db: Database) -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine, to_instance
 
 from chat_app.db.migrations import PROJECT
+from chat_app.db.tables import metadata
 
 _DIALECTS = ("sqlite", "postgresql")
 _BREAKING_SQL = re.compile(
@@ -65,7 +66,8 @@ def _breaking_operations(upgrade: Callable[[], None]) -> Iterator[str]:
         operations = _recorded(upgrade, dialect)
         new = _new_names(operations)
         for operation in operations:
-            if isinstance(operation, ops.CreateTableOp) or not _named(operation) & new:
+            is_named = isinstance(operation, ops.CreateTableOp) or not _named(operation) & new
+            if is_named and not _is_widened(operation, operations):
                 yield from _problems(operation)
 
 
@@ -99,6 +101,35 @@ def _new_names(operations: list[MigrateOperation]) -> set[str]:
         if isinstance(one, ops.AddColumnOp) and one.column.nullable
     }
     return tables | columns
+
+
+def _is_widened(operation: MigrateOperation, operations: list[MigrateOperation]) -> bool:
+    """Whether a key only gets columns more that the revision adds, whose default all rows have.
+
+    A unique index with the whole primary key refuses nothing. A foreign key in the place of one
+    without the new columns refuses no row as the version before writes it.
+    """
+    if isinstance(operation, ops.CreateIndexOp):
+        table = metadata.tables.get(operation.table_name)
+        return table is not None and {key.name for key in table.primary_key} <= {
+            *map(str, operation.columns)
+        }
+    if not isinstance(operation, ops.CreateForeignKeyOp):
+        return False
+    added = {
+        one.column.name
+        for one in operations
+        if isinstance(one, ops.AddColumnOp)
+        and one.table_name == operation.source_table
+        and one.column.server_default is not None
+    }
+    replaced = {
+        one.table_name
+        for one in operations
+        if isinstance(one, ops.DropConstraintOp) and one.constraint_type == "foreignkey"
+    }
+    has_more = 0 < len(added.intersection(operation.local_cols)) < len(operation.local_cols)
+    return has_more and operation.source_table in replaced
 
 
 def _named(operation: Any) -> set[str]:

@@ -13,6 +13,9 @@ import httpx
 
 from chat_app.auth.principal import Scope
 
+SECOND = ("message", "member", "invitation")
+"""The kinds of ids that stand second in a path, under their own names."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -56,7 +59,8 @@ class Case:
             ids: The ids that it names, by kind.
             email: The user's email.
         """
-        named = {"{id}": ids[self.kind], "{message}": ids["message"], "{email}": email}
+        named = {"{id}": ids[self.kind], "{email}": email}
+        named |= {f"{{{kind}}}": ids[kind] for kind in SECOND}
         named |= {"{provider}": "acme", "{model:path}": "fake:think"}
         for name, value in named.items():
             path = path.replace(name, value)
@@ -227,6 +231,30 @@ CASES = {
     ),
     ("GET", "/v1/models"): Case(scope="models", takes_session=False),
     ("GET", "/v1/models/{model:path}"): Case(scope="models", takes_session=False),
+    ("GET", "/api/organisations"): Case(),
+    ("POST", "/api/organisations"): Case(body={"name": "Mine"}, status=201),
+    ("GET", "/api/organisations/{id}"): Case(kind="organisation"),
+    ("PATCH", "/api/organisations/{id}"): Case(
+        body={"name": "Taken over"}, kind="organisation", status=204
+    ),
+    ("GET", "/api/organisations/{id}/members"): Case(kind="organisation"),
+    ("PATCH", "/api/organisations/{id}/members/{member}"): Case(
+        body={"role": "admin"}, kind="organisation", status=204
+    ),
+    ("GET", "/api/organisations/{id}/invitations"): Case(kind="organisation"),
+    ("POST", "/api/organisations/{id}/invitations"): Case(
+        body={"email": "invited@example.com"}, kind="organisation", status=201
+    ),
+    ("POST", "/api/organisations/{id}/invitations/{invitation}/resend"): Case(
+        kind="organisation", status=204
+    ),
+    ("DELETE", "/api/organisations/{id}/invitations/{invitation}"): Case(
+        kind="organisation", status=204
+    ),
+    ("DELETE", "/api/organisations/{id}/members/{member}"): Case(kind="organisation", status=204),
+    ("DELETE", "/api/organisations/{id}"): Case(kind="organisation", status=409),  # has others
+    ("POST", "/api/organisations/{id}/leave"): Case(kind="organisation", status=204),
+    ("POST", "/api/invitations/accept"): Case(body={"token": "x"}, status=403),
     ("GET", "/api/threads"): Case(scope="threads:read"),
     ("GET", "/api/search"): Case(scope="threads:read"),
     ("POST", "/api/threads"): Case(

@@ -40,8 +40,8 @@ def statements() -> Iterator[Statements]:
     def note(conn, cursor, statement, parameters, context, executemany) -> None:
         noted.ran.append((statement, parameters))
 
-    def note_prepared(self: Compiled, parameters: Any, owner: Any) -> Any:
-        values = bind(self, parameters, owner)
+    def note_prepared(self: Compiled, parameters: Any, bound: Any) -> Any:
+        values = bind(self, parameters, bound)
         if self.is_positional:  # SQLite, past the engine
             noted.ran.append((self.sql, values))
         return values

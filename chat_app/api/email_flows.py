@@ -35,6 +35,7 @@ from chat_app.auth.sign_in.email_flows import (
     preview_link,
 )
 from chat_app.gateway import cookies
+from chat_app.orgs.invitations import PURPOSE as INVITATION
 from chat_app.services import services
 
 LINK_PAGE, RESET_PAGE, NEW_PASSWORD_PAGE = "/signin/link", "/reset", "/reset/new"
@@ -130,13 +131,17 @@ async def preview(request: Request) -> LinkPreview:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
-    link = await preview_link(
-        services().tokens,
-        purpose,
-        token,
-        browser_secret=read_cookie(request, cookies.SIGN_UP),
-        principal=request.scope.get("principal"),
-    )
+    principal: Principal | None = request.scope.get("principal")
+    if purpose == INVITATION:
+        link = await services().invitations.preview(principal, token)
+    else:
+        link = await preview_link(
+            services().tokens,
+            purpose,
+            token,
+            browser_secret=read_cookie(request, cookies.SIGN_UP),
+            principal=principal,
+        )
     return LinkPreview(
         email=link.email, needs=link.requirement, callback_url=link.callback_url or None
     )
@@ -144,7 +149,7 @@ async def preview(request: Request) -> LinkPreview:
 
 @routes.form("/api/auth/verify", error_page=CONFIRM_PAGE, fields=("token", "password", "remember"))
 async def verify(request: Request, fields: Fields) -> Response:
-    """Use the `token` of an email: create an account, verify an email, or change it."""
+    """Use the `token` of an email: create an account, verify or change an email, or join."""
     purpose = fields.get("token", "").partition(".")[0]
     if purpose == "sign_up":
         return await _finish_sign_up(request, fields)
@@ -152,6 +157,9 @@ async def verify(request: Request, fields: Fields) -> Response:
     if principal is None:
         raise SessionRequired
     token, changes = _token_of(fields, purpose), services().email_changes
+    if purpose == INVITATION:
+        await services().invitations.accept(principal, token)
+        return redirect_to_page(request, "/")
     if purpose == "verify_email":
         await changes.verify(principal, token)
     elif purpose == "change_email":

@@ -20,7 +20,7 @@ from chat_app.api.routing import Routes
 from chat_app.api.thread_ids import thread_in_path
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.db.tables import ThreadStatus
+from chat_app.db.tables import PRIVATE, ThreadStatus
 from chat_app.llm.base import Effort
 from chat_app.services import services
 from chat_app.threads.actions import MAX_PAGE_SIZE
@@ -31,6 +31,9 @@ from chat_app.threads.views import ThreadSummary
 
 PAGE_SIZE = 50
 """The threads on a page of which no size is asked for."""
+
+_KEPT = ("search", "status", "organisation")
+"""What of a query is the same on the following page."""
 
 routes = Routes()
 
@@ -43,6 +46,8 @@ class NewThread(Body):
     """The client's own id for it; the same one twice is one thread."""
     custom: dict[str, Any] | None = None
     """What programs keep with it."""
+    orgId: str | None = None
+    """The organisation that it is in; null for none."""
 
 
 class ThreadChange(OptionsChange):
@@ -55,6 +60,8 @@ class ThreadChange(OptionsChange):
     """Whether it is in the archive."""
     custom: dict[str, Any] | None = None
     """What programs keep with it, in place of what they kept; null for nothing."""
+    orgId: str | None = None
+    """The organisation that it moves into; null makes it private. Not with other fields."""
 
 
 class TitleRequest(BaseModel):
@@ -72,6 +79,8 @@ class ThreadsQuery(Query):
     search: str = ""
     """Only threads whose title has every word."""
     status: ThreadStatus | Literal["all"] = "regular"
+    organisation: str = "private"
+    """Only threads of this organisation, by its id; `private` for those in none, or `all`."""
 
 
 class SearchParams(Query):
@@ -101,6 +110,8 @@ class ListedThread(ResponseModel):
     """The id that a client has made for it."""
     custom: dict[str, Any]
     """What programs keep with it."""
+    org_id: UUID | None
+    """The organisation that it is in; null for none."""
 
 
 class ThreadDetails(ListedThread):
@@ -168,13 +179,14 @@ async def list_threads(request: Request, principal: Principal, query: ThreadsQue
         limit=query.limit if is_page else MAX_PAGE_SIZE,
         query=parse_query(_checked(query.search)),
         status=query.status,
+        org_id=_organisation(query.organisation),
     )
     threads = [ListedThread(**_columns(thread)) for thread in page.threads]
     if is_page:
         return json_if_changed(request, ListedThreads(threads=threads, next_cursor=page.next))
     response = json_if_changed(request, threads)
     if page.next is not None:
-        kept = [(key, value) for key, value in asked.multi_items() if key in ("search", "status")]
+        kept = [(key, value) for key, value in asked.multi_items() if key in _KEPT]
         following = urlencode([*kept, ("after", page.next), ("limit", MAX_PAGE_SIZE)])
         response.headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
     return response
@@ -203,7 +215,11 @@ async def create(_request: Request, principal: Principal, body: NewThread) -> Th
     """Create an empty thread; the one with the same `localId` is returned as it is."""
     return _details(
         await services().threads.create(
-            principal, title=body.title, external_id=body.localId, custom=body.custom
+            principal,
+            title=body.title,
+            external_id=body.localId,
+            custom=body.custom,
+            org_id=org_id_of(body.orgId),
         )
     )
 
@@ -235,6 +251,11 @@ async def change(request: Request, principal: Principal, body: ThreadChange) -> 
             raise InvalidInput("`head` can't be combined with other fields.")
         await services().threads.show_message(principal, thread_id, id_of(body.head))
         return
+    if "orgId" in fields:
+        if len(fields) > 1:
+            raise InvalidInput("`orgId` can't be combined with other fields.")
+        await services().threads.move(principal, thread_id, org_id_of(body.orgId))
+        return
     await services().threads.change(
         principal,
         thread_id,
@@ -263,6 +284,24 @@ async def generate_title(request: Request, principal: Principal, body: TitleRequ
 async def delete(request: Request, principal: Principal) -> None:
     """Delete a thread and stop its run."""
     await services().threads.delete(principal, await thread_in_path(request, principal))
+
+
+def org_id_of(text: str | None) -> UUID:
+    """The organisation that a client names; `PRIVATE` for none.
+
+    Raises:
+        NotFound: It is no id.
+    """
+    return PRIVATE if text is None else id_of(text)
+
+
+def _organisation(text: str) -> UUID | None:
+    """The organisation whose threads are listed; None for all.
+
+    Raises:
+        NotFound: It is no id.
+    """
+    return None if text == "all" else PRIVATE if text == "private" else id_of(text)
 
 
 def _checked(text: str) -> str:
@@ -305,4 +344,5 @@ def _columns(thread: ThreadSummary) -> dict[str, Any]:
         "status": thread.status,
         "external_id": thread.external_id,
         "custom": dict(thread.custom),
+        "org_id": None if thread.org_id == PRIVATE else thread.org_id,
     }

@@ -3,14 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
+
+Role = Literal["owner", "admin", "member"]
+"""What a user is in an organisation."""
 
 Scope = Literal["chat", "threads:read", "threads:write", "models", "mcp"]
 """What an API key may do: each HTTP route that takes keys has one."""
 
 SiteRole = Literal["", "admin"]
 """What a user may do for the installation: an admin administers it, and reads nobody's chats."""
+
+
+def memberships_of(text: str | None) -> Mapping[UUID, Role]:
+    """The memberships in a column of the prepared statements: `id:role,id:role`; None for none."""
+    found: dict[UUID, Role] = {}
+    for one in text.split(",") if text else ():
+        org_id, _, role = one.partition(":")
+        found[UUID(org_id)] = cast(Role, role)
+    return MappingProxyType(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Principal:
     Args:
         user_id: The user.
         credential_id: The session or the API key.
-        roles: The user's role in each organisation.
+        memberships: The user's role in each organisation to which they belong.
         claims: What the operator's hook returned (`AUTH_SESSION_HOOK`).
         scopes: What the API key or the cloud token may do; None for a session, which is not
             restricted.
@@ -50,7 +62,7 @@ class Principal:
 
     user_id: UUID
     credential_id: UUID
-    roles: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
+    memberships: Mapping[UUID, Role] = field(default_factory=lambda: MappingProxyType({}))
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     scopes: frozenset[Scope] | None = None
     by_cloud_token: bool = False

@@ -40,6 +40,7 @@ class Signal:
         reason: A code that says why, for kinds that have reasons.
         user_id: The user it happened to, if any.
         account: The email whose rate limits it is about, if any; no row holds them.
+        org_id: The organisation that the user has `joined` or `left` (`reason`), if any.
     """
 
     kind: SignalKind
@@ -49,6 +50,7 @@ class Signal:
     reason: str = ""
     user_id: UUID | None = None
     account: str = ""
+    org_id: UUID | None = None
 
 
 def user_topic(user_id: UUID) -> str:

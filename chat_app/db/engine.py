@@ -28,13 +28,13 @@ from chat_app.db.dialect import (
 )
 from chat_app.db.disk_reserve import DiskReserve
 from chat_app.db.prepared import ServerDriver, Transaction
-from chat_app.db.row_level_security import name_owner, owned_by, restrict_to_owner
+from chat_app.db.row_level_security import RowScope, name_owner, owned_by, restrict_to_owner
 from chat_app.db.scoped_session import (
     Scope,
     ScopedSession,
     SystemSession,
     check_reason,
-    owner_of,
+    scope_of,
 )
 from chat_app.db.transactions import (
     CHECKPOINT_PAGES,
@@ -176,12 +176,12 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        owner = owner_of(principal)
+        scope = scope_of(principal)
         if self._group is not None:
-            return await self._grouped(owner, work)
-        engine = owned_by(self._own.writers, owner)
-        async with self._locked_write(owner):
-            return await shielded(self._on_server(engine, owner, work))
+            return await self._grouped(scope, work)
+        engine = owned_by(self._own.writers, scope)
+        async with self._locked_write(scope.owner):
+            return await shielded(self._on_server(engine, scope, work))
 
     async def query(self, principal: Scope, work: Callable[[Transaction], _T]) -> _T:
         """Run prepared statements in a read transaction, restricted to the principal's rows.
@@ -193,8 +193,7 @@ class Database:
         Raises:
             Unscoped: The principal has no real ids.
         """
-        owner = owner_of(principal)
-        return await self._queried(owner, work)
+        return await self._queried(scope_of(principal), work)
 
     async def system_query(self, reason: str, work: Callable[[Transaction], _T]) -> _T:
         """Run prepared statements in an unrestricted read transaction.
@@ -343,39 +342,39 @@ class Database:
                 for publish in session.after_commit:
                     publish()
 
-    async def _queried(self, owner: UUID | None, work: Callable[[Transaction], _T]) -> _T:
+    async def _queried(self, scope: RowScope | None, work: Callable[[Transaction], _T]) -> _T:
         if self._readers:
             least_busy = min(self._readers, key=attrgetter("pending"))
-            return await least_busy.transact(self._on_driver(owner, work, is_full=True))
-        engine = self._all.readers if owner is None else owned_by(self._own.readers, owner)
-        return await shielded(self._on_server(engine, owner, work, reads=True))
+            return await least_busy.transact(self._on_driver(scope, work, is_full=True))
+        engine = self._all.readers if scope is None else owned_by(self._own.readers, scope)
+        return await shielded(self._on_server(engine, scope, work, reads=True))
 
     async def _grouped(
-        self, owner: UUID | None, work: Callable[[Transaction], _T], pages: int | None = None
+        self, scope: RowScope | None, work: Callable[[Transaction], _T], pages: int | None = None
     ) -> _T:
         assert self._group is not None
         self._locks.check()
         with self._noticing_full():
-            on_driver = self._on_driver(owner, work, is_full=self._is_full())
+            on_driver = self._on_driver(scope, work, is_full=self._is_full())
             return await self._group.run(on_driver, pages)
 
     def _on_driver(
-        self, owner: UUID | None, work: Callable[[Transaction], _T], *, is_full: bool
+        self, scope: RowScope | None, work: Callable[[Transaction], _T], *, is_full: bool
     ) -> Callable[[sqlite3.Connection], _T]:
-        engines = self._all if owner is None else self._own
+        engines = self._all if scope is None else self._own
         dialect = engines.writers.dialect
-        return lambda driver: work(Transaction(driver, dialect, owner, is_full=is_full))
+        return lambda driver: work(Transaction(driver, dialect, scope, is_full=is_full))
 
     async def _on_server(
         self,
         engine: AsyncEngine,
-        owner: UUID | None,
+        scope: RowScope | None,
         work: Callable[[Transaction], _T],
         *,
         reads: bool = False,
     ) -> _T:
         def run(sync: Connection) -> _T:
-            return work(Transaction(ServerDriver(sync), sync.dialect, owner))
+            return work(Transaction(ServerDriver(sync), sync.dialect, scope))
 
         try:
             async with engine.begin() as connection:

@@ -259,7 +259,7 @@ def entry_of_title(title: str, **row: Any) -> dict[str, Any] | None:
 
     Args:
         title: The title.
-        row: `owner_id`, `thread_id` and `created_at`.
+        row: `owner_id`, `org_id`, `thread_id` and `created_at`.
     """
     return _entry(title, **row, message_id=None, role=TITLE)
 
@@ -269,7 +269,7 @@ def entry_of_message(parts: Sequence[Part], **row: Any) -> dict[str, Any] | None
 
     Args:
         parts: The message.
-        row: `owner_id`, `thread_id`, `message_id`, `role` and `created_at`.
+        row: `owner_id`, `org_id`, `thread_id`, `message_id`, `role` and `created_at`.
     """
     return _entry(searched_text(parts), **row)
 
@@ -280,7 +280,7 @@ def _entry(text: str, **row: Any) -> dict[str, Any] | None:
 
 
 def _entry_of(row: Message | Thread) -> dict[str, Any] | None:
-    at = {"owner_id": row.owner_id, "created_at": row.created_at}
+    at = {"owner_id": row.owner_id, "org_id": row.org_id, "created_at": row.created_at}
     if isinstance(row, Thread):
         return entry_of_title(row.title, thread_id=row.id, **at)
     return entry_of_message(

@@ -2,7 +2,8 @@
 
 The owner of the tables migrates them. `system` sees every row: system sessions and the log of
 answers. `app` is the role of scoped sessions: it has rights on the tables of users' rows only, and
-policies show it the rows of the user that its transaction names (see `name_owner`). Nothing that a
+policies show it the rows of the user that its transaction names, and of these no row of an
+organisation that it does not name (see `name_owner`). Nothing that a
 statement of `app` says leads to another role, so a statement that slips past the compiler's filter
 still meets this wall. To the audit log `app` only adds rows, and `system` only seals them.
 
@@ -13,17 +14,29 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chat_app.db.tables import ONLY_READ, OWNED, AuditEvent
+from chat_app.db.tables import ONLY_READ, OWNED, PRIVATE, AuditEvent, InOrganisation
 from chat_app.settings.database import DatabaseSettings, role_of
 from chat_app.settings.validation import ConfigError
 
 _OWN = "owner_id = nullif(current_setting('app.user_id', true), '')::uuid"
+# the inner SELECT is evaluated once, not for each row
+_REACHED = (
+    f"(org_id = '{PRIVATE}' OR org_id = ANY ((SELECT string_to_array("
+    "nullif(current_setting('app.org_ids', true), ''), ',')::uuid[])::uuid[]))"
+)
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
 _TABLES = tuple(str(model.__tablename__) for model in OWNED)
 _ONLY_READ = frozenset(str(model.__tablename__) for model in ONLY_READ)
 _AUDIT = str(AuditEvent.__tablename__)
 _SEAL = "seq, seal, key_id, anchor_seal"
 _APPENDED = "at, action, actor, subject_kind, subject, org_id, network, request_id, details"
+_POLICIES = {
+    str(model.__tablename__): f"{_OWN} AND {_REACHED}"
+    if issubclass(model, InOrganisation)
+    else _OWN
+    for model in OWNED
+}
+"""Which rows of each table the policies show, and let be written."""
 MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
 
 
@@ -73,13 +86,13 @@ def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
             f"GRANT INSERT ({_APPENDED}) ON {_AUDIT} TO {system}, {app}",
             f"GRANT UPDATE ({_SEAL}) ON {_AUDIT} TO {system}",
         ]
-    for table in _TABLES:
+    for table, condition in _POLICIES.items():
         for_what = " FOR SELECT" if table in _ONLY_READ else ""
         statements += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
             f"DROP POLICY IF EXISTS owner_rows ON {table}",
-            f"CREATE POLICY owner_rows ON {table}{for_what} USING ({_OWN})",
+            f"CREATE POLICY owner_rows ON {table}{for_what} USING ({condition})",
             f"DROP POLICY IF EXISTS every_row ON {table}",
             # The owner too is bound by FORCE: without this a data migration would change no row.
             f"CREATE POLICY every_row ON {table} TO {', '.join(everyone)} "

@@ -9,7 +9,6 @@ the scope; `statements.py` has all of them, and a test names each.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,10 +28,15 @@ from sqlalchemy.sql.base import Executable
 
 from chat_app.core.errors import DatabaseFull
 from chat_app.db.row_level_security import (
+    IN_ORGANISATIONS,
+    MOVES,
+    ORGANISATIONS,
     OWNER,
     AuditInsert,
+    BoundScope,
     QueryRefused,
-    bind_owner,
+    RowScope,
+    bind_scope,
     is_restricted,
     register_prepared,
 )
@@ -54,6 +58,7 @@ class Prepared:
             raise QueryRefused("Use `PreparedInsert`, which fills in the owner.")
         self.statement = statement
         self.needs_room = False
+        self.places = False
         self._compiled: dict[tuple[str, str, bool], Compiled] = {}
 
     def compiled(self, dialect: Dialect) -> "Compiled":
@@ -61,7 +66,12 @@ class Prepared:
         key = dialect.name, dialect.driver, is_restricted(dialect)
         found = self._compiled.get(key)
         if found is None:
-            found = self._compiled[key] = Compiled.make(self._for(dialect), dialect)
+            found = self._compiled[key] = Compiled.make(
+                self._for(dialect),
+                dialect,
+                moves=isinstance(self, PreparedMove),
+                places=self.places,
+            )
         return found
 
     def _for(self, dialect: Dialect) -> Executable:
@@ -84,6 +94,7 @@ class PreparedInsert(Prepared):
         self.is_repeatable = is_repeatable
         super().__init__(table.select())
         self.needs_room = table.name in _NEED_ROOM
+        self.places = table.name in IN_ORGANISATIONS
 
     def _for(self, dialect: Dialect) -> Executable:
         values: dict[str, Any] = {
@@ -130,14 +141,22 @@ class PreparedAppend(Prepared):
         )
 
 
+class PreparedMove(Prepared):
+    """The UPDATE that moves a thread: it alone sets `org_id`, from the parameter of that name."""
+
+    def __init__(self, statement: Executable) -> None:
+        super().__init__(statement)
+        self.places = True
+
+
 @dataclass(frozen=True, slots=True)
 class _Slot:
     """Where a value of the compiled statement comes from.
 
     Args:
         name: In the compiled statement.
-        parameter: The parameter's name; None for a constant or the owner.
-        constant: The converted constant; None for the owner.
+        parameter: The parameter's name; None for a constant or the scope.
+        constant: The converted constant; `_OWNER_SLOT` or `_ORGANISATIONS_SLOT` for the scope.
         convert: Converts a parameter for the driver.
     """
 
@@ -156,17 +175,29 @@ class Compiled:
         slots: What its placeholders are filled with, in order.
         is_positional: Whether the driver takes the values in order, or by name.
         columns: Converts each column of a row, where that is needed.
+        places: Whether the parameter `org_id` is the organisation of what is written.
     """
 
     sql: str
     slots: tuple[_Slot, ...]
     is_positional: bool
     columns: tuple[tuple[int, Callable[[Any], Any]], ...]
+    places: bool
 
     @classmethod
-    def make(cls, statement: Executable, dialect: Dialect) -> "Compiled":
-        """Compile a statement."""
-        compiled: Any = statement.compile(dialect=dialect)  # pyright: ignore[reportAttributeAccessIssue]
+    def make(
+        cls, statement: Executable, dialect: Dialect, *, moves: bool, places: bool
+    ) -> "Compiled":
+        """Compile a statement.
+
+        Args:
+            statement: The statement.
+            dialect: For which database, restricted or not.
+            moves: Whether it may move a thread.
+            places: See `places`.
+        """
+        options = {MOVES: True} if moves and is_restricted(dialect) else {}
+        compiled: Any = statement.compile(dialect=dialect, compile_kwargs=options)  # pyright: ignore[reportAttributeAccessIssue]
         names = compiled.positiontup if compiled.positional else tuple(compiled.binds)
         slots = tuple(_slot(name, compiled.binds[name], dialect) for name in names)
         found: list[tuple[int, Callable[[Any], Any]]] = []
@@ -177,19 +208,30 @@ class Compiled:
                     found.append((index, convert))
         if is_restricted(dialect):
             register_prepared(compiled.string)
-        return cls(compiled.string, slots, compiled.positional, tuple(found))
+        return cls(compiled.string, slots, compiled.positional, tuple(found), places)
 
-    def bind(self, parameters: Mapping[str, Any], owner: Any) -> Any:
+    def bind(self, parameters: Mapping[str, Any], bound: BoundScope | None) -> Any:
         """The values of the placeholders, as the driver takes them.
 
         Args:
             parameters: By name; all of them are needed.
-            owner: The owner's id, converted.
+            bound: Whose rows are reached; None for everyone's.
+
+        Raises:
+            QueryRefused: A row would be in an organisation to which its owner does not belong.
         """
+        if self.places and bound is not None and not bound.scope.has(parameters[_ORGANISATION]):
+            raise QueryRefused("The user does not belong to the organisation of this row.")
         values: list[Any] = []
         for slot in self.slots:
             if slot.parameter is None:
-                values.append(owner if slot.constant is _OWNER_SLOT else slot.constant)
+                value = slot.constant
+                if bound is not None:
+                    if value is _OWNER_SLOT:
+                        value = bound.owner
+                    elif value is _ORGANISATIONS_SLOT:
+                        value = bound.org_ids
+                values.append(value)
             else:
                 value = parameters[slot.parameter]
                 values.append(value if slot.convert is None else slot.convert(value))
@@ -211,12 +253,17 @@ class Compiled:
 
 
 _OWNER_SLOT = object()
+_ORGANISATIONS_SLOT = object()
+_ORGANISATION = "org_id"
+"""The parameter for the organisation of a row that is written."""
 
 
 def _slot(name: str, bind: Any, dialect: Dialect) -> _Slot:
     convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
     if bind.key == OWNER.key:
         return _Slot(name, None, _OWNER_SLOT, None)
+    if bind.key == ORGANISATIONS.key:
+        return _Slot(name, None, _ORGANISATIONS_SLOT, None)
     if bind.required:
         return _Slot(name, bind.key, None, convert)
     return _Slot(name, None, bind.value if convert is None else convert(bind.value), None)
@@ -259,24 +306,24 @@ class Transaction:
     Args:
         driver: Executes them.
         dialect: The dialect, restricted if there is an owner.
-        owner: Whose rows it reads and writes; None for an unrestricted one.
+        scope: Whose rows it reads and writes; None for an unrestricted one.
         is_full: Whether the disk is full, so that no row is added that needs room.
     """
 
     def __init__(
-        self, driver: Driver, dialect: Dialect, owner: UUID | None, *, is_full: bool = False
+        self, driver: Driver, dialect: Dialect, scope: RowScope | None, *, is_full: bool = False
     ) -> None:
-        if (owner is not None) != is_restricted(dialect):
+        if (scope is not None) != is_restricted(dialect):
             raise QueryRefused("A restricted transaction has an owner, and no other has.")
         self._driver = driver
         self._dialect = dialect
-        self._owner = None if owner is None else bind_owner(dialect, owner)
+        self._bound = None if scope is None else bind_scope(dialect, scope)
         self._is_full = is_full
 
     def all(self, statement: Prepared, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a SELECT."""
         compiled = statement.compiled(self._dialect)
-        values = compiled.bind(parameters, self._owner)
+        values = compiled.bind(parameters, self._bound)
         return compiled.convert(self._driver.execute(compiled.sql, values).fetchall())
 
     def first(self, statement: Prepared, **parameters: Any) -> tuple[Any, ...] | None:
@@ -291,7 +338,7 @@ class Transaction:
             DatabaseFull: It adds a row that needs room, and the disk is full.
         """
         compiled = self._compiled_to_write(statement)
-        return self._driver.execute(compiled.sql, compiled.bind(parameters, self._owner)).rowcount
+        return self._driver.execute(compiled.sql, compiled.bind(parameters, self._bound)).rowcount
 
     def run_each(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute a statement that changes rows once for each of the parameters.
@@ -301,7 +348,7 @@ class Transaction:
         """
         if rows:
             compiled = self._compiled_to_write(statement)
-            values = [compiled.bind(row, self._owner) for row in rows]
+            values = [compiled.bind(row, self._bound) for row in rows]
             self._driver.executemany(compiled.sql, values)
 
     def _compiled_to_write(self, statement: Prepared) -> Compiled:

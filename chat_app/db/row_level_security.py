@@ -1,5 +1,7 @@
 """Row-level security: the SQL compiler restricts every statement to the rows of one owner.
 
+Of these it leaves out what is in an organisation to which the owner does not belong.
+
 A row filter added to ORM statements by option (`with_loader_criteria`) misses rows: it does not
 see an entity inside an expression of two (`Thread.title + Message.role`), in `over()`, in
 `filter()`, in `select_from(join(…))`, nor in `UPDATE … FROM`. The compiler misses none, because
@@ -10,30 +12,107 @@ foreign operators) is refused there too.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
-from sqlalchemy import Delete, Insert, Update, Uuid, bindparam, event
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Boolean,
+    Delete,
+    Insert,
+    String,
+    Update,
+    Uuid,
+    bindparam,
+    event,
+    func,
+)
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from chat_app.db.tables import ONLY_READ, OWNED, metadata
+from chat_app.db.tables import ONLY_READ, OWNED, PRIVATE, InOrganisation, metadata
+
+
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """Whose rows are reached, and of which organisations.
+
+    Args:
+        owner: The owner.
+        org_ids: The organisations to which the owner belongs.
+    """
+
+    owner: UUID
+    org_ids: frozenset[UUID] = frozenset()
+
+    def has(self, org_id: UUID) -> bool:
+        """Whether the owner's rows in an organisation are reached; private ones always are."""
+        return org_id == PRIVATE or org_id in self.org_ids
+
+
+@dataclass(frozen=True, slots=True)
+class BoundScope:
+    """A scope as the driver of a dialect takes it.
+
+    Args:
+        scope: The scope.
+        owner: The id of the owner.
+        org_ids: Those of the organisations, `PRIVATE` among them.
+    """
+
+    scope: RowScope
+    owner: Any
+    org_ids: Any
+
+
+class _OrgIds(TypeDecorator[Sequence[UUID]]):
+    """Ids as one value: an array, or on SQLite a text in which an id is looked for."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type on a dialect."""
+        is_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(String() if is_sqlite else ARRAY(Uuid()))
+
+    def process_bind_param(self, value: Iterable[UUID] | None, dialect: Dialect) -> Any:
+        """The ids in a fixed order, with `PRIVATE` as the first."""
+        every = [PRIVATE, *sorted(value or ())]
+        return ",".join(one.hex for one in every) if dialect.name == "sqlite" else every
+
 
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
 _ONLY_READ = frozenset(str(model.__tablename__) for model in ONLY_READ)
-_PLACEHOLDER = uuid4()
-OWNER = bindparam("owner_filter", _PLACEHOLDER, Uuid())
+IN_ORGANISATIONS = frozenset(
+    str(model.__tablename__) for model in OWNED if issubclass(model, InOrganisation)
+)
+"""The tables whose rows may be in an organisation."""
+_PLACEHOLDER = RowScope(uuid4(), frozenset({uuid4()}))
+OWNER = bindparam("owner_filter", _PLACEHOLDER.owner, Uuid())
 """A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
 before execution."""
+ORGANISATIONS = bindparam("organisations_filter", _PLACEHOLDER.org_ids, _OrgIds())
+"""A placeholder like `OWNER`, for the owner's organisations."""
+MOVES = "moves_thread"
+"""The argument of the compiler for the one statement that may move a thread
+(`prepared.PreparedMove`)."""
 
-_SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, a condition has
+# a SET has no blank before the sign, a condition has
+_SETS_OWNER = re.compile(r"\bowner_id=")
+_SETS_ORGANISATION = re.compile(r"\borg_id=")
 _CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
 _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
-_SET_USER = "SELECT set_config('app.user_id', %(user)s, true)"
+_SET_USER = (
+    "SELECT set_config('app.user_id', %(user)s, true), set_config('app.org_ids', %(orgs)s, true)"
+)
 _prepared: set[str] = set()
 
 
@@ -72,22 +151,44 @@ class _OwnerFilter(SQLCompiler):
         _check_owned(table)
         if iscrud:
             return text
-        rows = f"(SELECT * FROM {text} WHERE owner_id = {self.process(OWNER)})"  # noqa: S608
+        condition = f"owner_id = {self.process(OWNER)}"
+        if table.fullname in IN_ORGANISATIONS:
+            condition += f" AND {self._is_reached('org_id')}"
+        rows = f"(SELECT * FROM {text} WHERE {condition})"  # noqa: S608
         if enclosing_alias is not None and enclosing_alias.element is table:
             return rows
         return f"{rows} AS {text}"
 
-    def visit_update(self, update_stmt: Update, visiting_cte: Any = None, **kw: Any) -> str:
-        _check_written(update_stmt.table)
-        restricted = update_stmt.where(update_stmt.table.c.owner_id == OWNER)
+    def _is_reached(self, column: str) -> str:
+        """The condition that a row is in no organisation, or in one of the owner's."""
+        org_ids = self.process(ORGANISATIONS)
+        if self.dialect.name == "sqlite":  # every id has 32 digits, so none is a part of another
+            return f"(instr({org_ids}, {column}) > 0)"
+        return f"{column} = ANY ({org_ids})"
+
+    def visit_owned_rows_func(self, fn: Any, **kw: Any) -> str:
+        """The condition of an UPDATE or a DELETE, with the column of its own table."""
+        (org_id,) = (self.process(argument, **kw) for argument in fn.clauses)
+        return self._is_reached(org_id)
+
+    def visit_update(
+        self,
+        update_stmt: Update,
+        visiting_cte: Any = None,
+        *,
+        moves_thread: bool = False,
+        **kw: Any,
+    ) -> str:
+        restricted = update_stmt.where(*_own(update_stmt.table))
         text = super().visit_update(restricted, visiting_cte=visiting_cte, **kw)
         if _SETS_OWNER.search(text):
             raise QueryRefused("A row's owner cannot be changed.")
+        if _SETS_ORGANISATION.search(text) and not moves_thread:
+            raise QueryRefused("A row's organisation cannot be changed; move its thread.")
         return text
 
     def visit_delete(self, delete_stmt: Delete, visiting_cte: Any = None, **kw: Any) -> str:
-        _check_written(delete_stmt.table)
-        restricted = delete_stmt.where(delete_stmt.table.c.owner_id == OWNER)
+        restricted = delete_stmt.where(*_own(delete_stmt.table))
         return super().visit_delete(restricted, visiting_cte=visiting_cte, **kw)
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
@@ -142,6 +243,15 @@ def _check_written(table: Any) -> None:
         raise QueryRefused(f"A scoped session does not write {table}.")
 
 
+def _own(table: Any) -> list[Any]:
+    """The conditions that a row of a table is changed."""
+    _check_written(table)
+    conditions = [table.c.owner_id == OWNER]
+    if table.fullname in IN_ORGANISATIONS:
+        conditions.append(func.owned_rows(table.c.org_id, type_=Boolean()))
+    return conditions
+
+
 def restrict_to_owner(*engines: AsyncEngine) -> None:
     """Restrict new engines to the rows of an owner.
 
@@ -157,7 +267,7 @@ def restrict_to_owner(*engines: AsyncEngine) -> None:
             dialect.statement_compiler = type(
                 f"OwnerFilter{base.__name__}", (_OwnerFilter, base), {}
             )
-            listener = _bind_owner(bind_owner(dialect, _PLACEHOLDER))
+            listener = _bind_owner(bind_scope(dialect, _PLACEHOLDER))
             event.listen(engine.sync_engine, "before_cursor_execute", listener, retval=True)
 
 
@@ -177,18 +287,26 @@ def name_owner(engine: AsyncEngine) -> None:
 
 
 def _user_of(connection: Connection) -> dict[str, str]:
-    return {"user": str(connection.get_execution_options()[_OPTION])}
+    bound: BoundScope = connection.get_execution_options()[_OPTION]
+    orgs = ",".join(map(str, sorted(bound.scope.org_ids)))
+    return {"user": str(bound.scope.owner), "orgs": orgs}
 
 
-def owned_by(engine: AsyncEngine, owner: UUID) -> AsyncEngine:
+def owned_by(engine: AsyncEngine, scope: RowScope) -> AsyncEngine:
     """A view of a restricted engine, with the same connections, for one owner."""
-    return engine.execution_options(**{_OPTION: bind_owner(engine.dialect, owner)})
+    return engine.execution_options(**{_OPTION: bind_scope(engine.dialect, scope)})
 
 
-def bind_owner(dialect: Dialect, owner: UUID) -> Any:
-    """The id of an owner as the driver of a dialect takes it."""
-    convert = OWNER.type.dialect_impl(dialect).bind_processor(dialect)
-    return convert(owner) if convert else owner
+def bind_scope(dialect: Dialect, scope: RowScope) -> BoundScope:
+    """A scope as the driver of a dialect takes it."""
+    return BoundScope(
+        scope, _bound(dialect, OWNER, scope.owner), _bound(dialect, ORGANISATIONS, scope.org_ids)
+    )
+
+
+def _bound(dialect: Dialect, parameter: BindParameter[Any], value: Any) -> Any:
+    convert = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+    return convert(value) if convert else value
 
 
 def is_restricted(dialect: Dialect) -> bool:
@@ -202,7 +320,7 @@ def register_prepared(sql: str) -> None:
     _prepared.add(sql)
 
 
-def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
+def _bind_owner(placeholder: BoundScope) -> Callable[..., tuple[str, Any]]:
     def before_execute(
         connection: Connection,
         _cursor: Any,
@@ -211,11 +329,11 @@ def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
         context: Any,
         executemany: bool,
     ) -> tuple[str, Any]:
+        bound: BoundScope = connection.get_execution_options()[_OPTION]
         if context is None or context.compiled is None:
             if statement in _prepared:
-                owner = connection.get_execution_options()[_OPTION]
                 for row in parameters if executemany else [parameters]:
-                    if owner not in (row.values() if isinstance(row, dict) else row):
+                    if bound.owner not in (row.values() if isinstance(row, dict) else row):
                         raise QueryRefused("A prepared statement has the owner among its values.")
                 return statement, parameters
             if statement not in _BEGIN and (
@@ -223,12 +341,16 @@ def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
             ):
                 _refuse_text()
             return statement, parameters
-        owner = connection.get_execution_options()[_OPTION]
+
+        def fill_in(value: Any) -> Any:
+            if value == placeholder.owner:
+                return bound.owner
+            return bound.org_ids if value == placeholder.org_ids else value
 
         def with_owner(row: Any) -> Any:
             if isinstance(row, dict):
-                return {key: owner if value == placeholder else value for key, value in row.items()}
-            return tuple(owner if value == placeholder else value for value in row)
+                return {key: fill_in(value) for key, value in row.items()}
+            return tuple(map(fill_in, row))
 
         if executemany:
             return statement, [with_owner(row) for row in parameters]

@@ -16,9 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseFull, NotFound
 from chat_app.db.full_text import write_entries
-from chat_app.db.row_level_security import QueryRefused, owned_by
+from chat_app.db.row_level_security import QueryRefused, RowScope, owned_by
 from chat_app.db.statements import APPEND_AUDIT_EVENT
-from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, Owned
+from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, InOrganisation, Owned
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "health": "The readiness check reads no user's data.",
     "administration": "A site admin administers users and reads counts, never content.",
     "command line": "The operator administers users and names them by email.",
+    "organisations": "Members and invitations are those of an organisation, not of one user.",
     "audit": "One writer seals the audit log, which outlives the users that it is about.",
 }
 """Reason → why it has no principal."""
@@ -124,9 +125,14 @@ class Scope(Protocol):
         """The id of the credential (a session)."""
         ...
 
+    @property
+    def memberships(self) -> Mapping[UUID, str]:
+        """The role of the user in each organisation to which they belong."""
+        ...
 
-def owner_of(principal: Scope) -> UUID:
-    """The owner of the rows that a principal reaches.
+
+def scope_of(principal: Scope) -> RowScope:
+    """The rows that a principal reaches.
 
     Raises:
         Unscoped: The principal has no real ids.
@@ -134,7 +140,7 @@ def owner_of(principal: Scope) -> UUID:
     for name in ("user_id", "credential_id"):
         if type(getattr(principal, name, None)) is not UUID:
             raise Unscoped(f"A scoped session needs a principal with a real {name}.")
-    return principal.user_id
+    return RowScope(principal.user_id, frozenset(principal.memberships))
 
 
 def _refused(call: str) -> Any:
@@ -150,11 +156,11 @@ class SyncScopedSession(Session):
     """The synchronous half of `ScopedSession`, with the listeners below."""
 
     def __init__(
-        self, *args: Any, owner: UUID, read_only: bool, is_full: IsFull, **kw: Any
+        self, *args: Any, scope: RowScope, read_only: bool, is_full: IsFull, **kw: Any
     ) -> None:
         super().__init__(*args, **kw)
         self.is_full = is_full
-        self.owner = owner
+        self.scope = scope
         self.read_only = read_only
 
     connection = _refused("connection()")
@@ -189,11 +195,11 @@ class ScopedSession(AsyncSession):
         read_only: bool = False,
         is_full: IsFull = _never_full,
     ) -> None:
-        owner = owner_of(principal)
+        scope = scope_of(principal)
         super().__init__(
-            owned_by(engine, owner),
+            owned_by(engine, scope),
             expire_on_commit=False,
-            owner=owner,
+            scope=scope,
             read_only=read_only,
             is_full=is_full,
         )
@@ -265,11 +271,17 @@ def _check_rows(session: SyncScopedSession, _flush: UOWTransaction, _rows: Any) 
             raise QueryRefused(f"A scoped session does not write {type(row).__name__}.")
     for row in new:
         if getattr(row, "owner_id", None) is None:
-            row.owner_id = session.owner
+            row.owner_id = session.scope.owner
     for row in (*new, *existing):
         # a changed owner shows both the old and the new id
-        if any(id_ != session.owner for id_ in _owners(row)):
+        if any(id_ != session.scope.owner for id_ in _values(row, "owner_id")):
             raise QueryRefused("This row belongs to another user.")
+        if isinstance(row, InOrganisation):
+            org_ids = _values(row, "org_id")
+            if not all(map(session.scope.has, org_ids)):
+                raise QueryRefused("The user does not belong to the organisation of this row.")
+            if len(org_ids) > 1:
+                raise QueryRefused("A row's organisation cannot be changed; move its thread.")
 
 
 @event.listens_for(SyncScopedSession, "before_attach")
@@ -279,8 +291,8 @@ def _check_origin(_session: SyncScopedSession, row: Any) -> None:
         raise QueryRefused("This row was loaded by another session; load it in this one.")
 
 
-def _owners(row: Owned) -> list[UUID]:
-    history: History = inspect(row).attrs.owner_id.history
+def _values(row: Owned, column: str) -> list[UUID]:
+    history: History = inspect(row).attrs[column].history
     return [*(history.added or ()), *(history.unchanged or ()), *(history.deleted or ())]
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    String,
     Uuid,
     bindparam,
+    cast,
     delete,
     func,
     literal,
@@ -18,8 +20,11 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from chat_app.db.prepared import Prepared, PreparedAppend, PreparedInsert
+from chat_app.db.prepared import Prepared, PreparedAppend, PreparedInsert, PreparedMove
 from chat_app.db.tables import ACTIVE, metadata
 
 THREADS = metadata.tables["thread"]
@@ -30,6 +35,7 @@ EVENTS = metadata.tables["run_event"]
 ENTRIES = metadata.tables["search_entry"]
 USERS = metadata.tables["user"]
 SESSIONS = metadata.tables["auth_session"]
+MEMBERSHIPS = metadata.tables["membership"]
 API_KEYS = metadata.tables["api_key"]
 DENIED = metadata.tables["denied_session"]
 AUDIT_EVENTS = metadata.tables["audit_event"]
@@ -80,6 +86,7 @@ THREAD_TO_SEND_TO = Prepared(
         THREADS.c.model,
         THREADS.c.head_id,
         THREADS.c.options,
+        THREADS.c.org_id,
     )
     .where(THREADS.c.id == _id("thread_id"), THREADS.c.deleted_at.is_(None))
     .with_for_update()
@@ -140,8 +147,13 @@ PAGE_OF_THREADS = Prepared(
         THREADS.c.status,
         THREADS.c.external_id,
         THREADS.c.custom,
+        THREADS.c.org_id,
     )
-    .where(THREADS.c.deleted_at.is_(None), THREADS.c.status == bindparam("status"))
+    .where(
+        THREADS.c.org_id == _id("of_org"),
+        THREADS.c.deleted_at.is_(None),
+        THREADS.c.status == bindparam("status"),
+    )
     # a row comparison, so that the index is entered at the cursor
     .where(
         tuple_(THREADS.c.updated_at, THREADS.c.id)
@@ -150,7 +162,8 @@ PAGE_OF_THREADS = Prepared(
     .order_by(THREADS.c.updated_at.desc(), THREADS.c.id.desc())
     .limit(bindparam("limit"))
 )
-"""Threads of a status by last activity, newest first, that come after a sort key."""
+"""Threads of an organisation, or private ones, of a status, by last activity, newest first, that
+come after a sort key."""
 
 STORED_MESSAGES = Prepared(
     select(func.count(), func.coalesce(func.sum(MESSAGES.c.size), 0)).select_from(MESSAGES)
@@ -185,6 +198,11 @@ TOUCH_THREAD = Prepared(
 )
 """A thread is written as it is: one that is locked, while something is added to its last answer."""
 
+MOVE_THREAD = PreparedMove(
+    update(THREADS).where(THREADS.c.id == _id("thread_id")).values(org_id=_id("org_id"))
+)
+"""A thread moves into an organisation, or out of one; its rows follow it by their keys."""
+
 START_RUN = Prepared(
     update(RUNS)
     .where(RUNS.c.id == _id("run_id"), RUNS.c.status == "queued")
@@ -200,6 +218,7 @@ RUN_TO_END = Prepared(
         RUNS.c.created_at,
         RUNS.c.first_event_at,
         MESSAGES.c.owner_id,
+        MESSAGES.c.org_id,
         MESSAGES.c.thread_id,
         MESSAGES.c.created_at.label("message_created_at"),
         MESSAGES.c.status.label("message_status"),
@@ -333,6 +352,32 @@ LOST_RUNS = Prepared(
 )
 """Active runs, by their ids from one on, for the start."""
 
+
+class _Joined(FunctionElement[str]):
+    """The texts of all rows as one, with commas between them."""
+
+    type = String()
+    inherit_cache = True
+    name = "joined"
+
+
+@compiles(_Joined, "sqlite")
+def _joined_on_sqlite(element: _Joined, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_Joined, "postgresql")
+def _joined_on_postgres(element: _Joined, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **kw)}, ',')"
+
+
+_MEMBERSHIPS = (
+    select(_Joined(cast(MEMBERSHIPS.c.org_id, String(36)) + ":" + MEMBERSHIPS.c.role))
+    .where(MEMBERSHIPS.c.user_id == USERS.c.id)
+    .scalar_subquery()
+)
+"""Where a user belongs, and as what, in one text (`auth.principal.memberships_of`)."""
+
 _SESSION_ID = _id("session_id")
 _USER_AND_SESSION = (
     USERS.c.id,
@@ -340,6 +385,7 @@ _USER_AND_SESSION = (
     USERS.c.name,
     USERS.c.session_epoch,
     USERS.c.role,
+    _MEMBERSHIPS,
     SESSIONS.c.id,
     SESSIONS.c.token_hash,
     SESSIONS.c.last_seen_at,
@@ -352,7 +398,7 @@ _USER_AND_SESSION = (
     SESSIONS.c.claims,
     SESSIONS.c.revoked_at,
 )
-"""The columns of `auth.sessions.models`: five of the user, then those of the session."""
+"""The columns of `auth.sessions.models`: six of the user, then those of the session."""
 
 SESSION_OF_TOKEN = Prepared(
     select(*_USER_AND_SESSION)
@@ -387,7 +433,7 @@ SESSION_BY_ID = Prepared(
 
 _KEY_AND_USER = (
     select(
-        *(USERS.c.id, USERS.c.email, USERS.c.name),
+        *(USERS.c.id, USERS.c.email, USERS.c.name, _MEMBERSHIPS),
         *(API_KEYS.c.id, API_KEYS.c.scopes, API_KEYS.c.expires_at, API_KEYS.c.last_used_at),
     )
     .join_from(API_KEYS, USERS, USERS.c.id == API_KEYS.c.user_id)

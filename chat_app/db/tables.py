@@ -51,6 +51,9 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 _LARGE = BigInteger().with_variant(Integer(), "sqlite")
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
+PRIVATE = UUID(int=0)
+"""The `org_id` of what is in no organisation. It is no NULL: that would disable a composite key."""
+
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows that meet a condition."""
@@ -76,6 +79,26 @@ class Owned(Table):
     """A row of one user: reached only through a session scoped to that user."""
 
     owner_id: UUID
+
+
+class InOrganisation(Owned):
+    """A row of one user that may be in an organisation; it is reached by its members only.
+
+    The rows below a thread repeat its organisation: a composite key keeps them equal, also when the
+    thread moves.
+    """
+
+    org_id: UUID = Field(default=PRIVATE, sa_column_kwargs={"server_default": PRIVATE.hex})
+
+
+def _of_thread() -> ForeignKeyConstraint:
+    """The key of a row below a thread."""
+    return ForeignKeyConstraint(
+        ["thread_id", "owner_id", "org_id"],
+        ["thread.id", "thread.owner_id", "thread.org_id"],
+        ondelete="CASCADE",
+        onupdate="CASCADE",
+    )
 
 
 class User(Row, table=True):
@@ -291,7 +314,56 @@ class Picture(Table, table=True):
     updated_at: datetime
 
 
-class Thread(Owned, table=True):
+class Organisation(Row, table=True):
+    """An organisation: its members have threads in it, which only they reach.
+
+    `allows_admin_reading` is whether its admins may read a member's threads there, with a reason.
+    """
+
+    name: str = Field(max_length=100)
+    created_at: datetime = Field(default_factory=utc_now)
+    allows_admin_reading: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
+
+
+class Membership(Table, table=True):
+    """That a user belongs to an organisation, and as what (`auth.principal.Role`)."""
+
+    user_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
+    org_id: UUID = Field(
+        primary_key=True, foreign_key="organisation.id", ondelete="CASCADE", index=True
+    )
+    role: str = Field(max_length=10)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Invitation(Row, table=True):
+    """An invitation of an email address to an organisation; the hash of its token is stored.
+
+    It is open until it is accepted, revoked or expired.
+    """
+
+    __table_args__ = (
+        _partial(
+            *("uq_invitation_org_id_email", "org_id", "email"),
+            where="accepted_at IS NULL AND revoked_at IS NULL",
+            unique=True,
+        ),
+    )
+
+    token_hash: str = Field(max_length=64, unique=True)
+    org_id: UUID = Field(foreign_key="organisation.id", ondelete="CASCADE")
+    email: str = Field(max_length=254, index=True)
+    role: str = Field(max_length=10)
+    invited_by: UUID | None = Field(
+        default=None, foreign_key="user.id", ondelete="SET NULL", index=True
+    )
+    created_at: datetime = Field(default_factory=utc_now)
+    expires_at: datetime
+    accepted_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class Thread(InOrganisation, table=True):
     """A conversation. `head_id` is the chosen leaf of its message tree.
 
     `options` are `threads.options.ChatOptions` as a row; `status` is a `ThreadStatus`;
@@ -301,8 +373,10 @@ class Thread(Owned, table=True):
 
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
+        # the key of a thread with its organisation, which its rows refer to
+        Index("uq_thread_id_owner_id_org_id", "id", "owner_id", "org_id", unique=True),
         Index("ix_thread_owner_id_updated_at_id", "owner_id", "updated_at", "id"),
-        Index("ix_thread_owner_id_status_updated_at_id", "owner_id", "status", "updated_at", "id"),
+        Index("ix_thread_list", *("owner_id", "org_id", "status", "updated_at", "id")),
         _partial(
             *("uq_thread_owner_id_external_id", "owner_id", "external_id"),
             where="deleted_at IS NULL",
@@ -331,7 +405,7 @@ class Thread(Owned, table=True):
     )
 
 
-class Message(Owned, table=True):
+class Message(InOrganisation, table=True):
     """A node of a thread's message tree.
 
     `parts` is a list of `core.parts.Part`; `error` is a key of `core.errors.MESSAGES`, and
@@ -346,9 +420,7 @@ class Message(Owned, table=True):
         UniqueConstraint("id", "owner_id"),
         UniqueConstraint("id", "thread_id"),
         UniqueConstraint("owner_id", "client_id"),
-        ForeignKeyConstraint(
-            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
-        ),
+        _of_thread(),
         ForeignKeyConstraint(
             # no cascade here: SQLite would recurse once per level of a long thread
             ["parent_id", "thread_id"],
@@ -356,11 +428,11 @@ class Message(Owned, table=True):
         ),
         Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
         Index("ix_message_parent_id", "parent_id"),
-        Index("ix_message_owner_id_size", "owner_id", "size"),
+        Index("ix_message_stored", "owner_id", "org_id", "size"),
         Index(  # all that a tree without its texts, its size and its version are read from
             "ix_message_tree",
-            *("thread_id", "owner_id", "deleted_at", "created_at", "size", "chosen_at"),
-            *("id", "parent_id"),
+            *("thread_id", "owner_id", "org_id", "deleted_at", "created_at", "size"),
+            *("chosen_at", "id", "parent_id"),
         ),
         _partial("ix_message_root", "thread_id", where="parent_id IS NULL"),
         _partial("ix_message_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
@@ -396,7 +468,7 @@ def _measure(_mapper: object, _connection: object, message: Message) -> None:
     message.size = size_of(message.parts) + native_size(message.native)
 
 
-class Run(Owned, table=True):
+class Run(InOrganisation, table=True):
     """The generation of one answer.
 
     `finish_reason`, `error` and `error_params` are those of its message row, but for a run that
@@ -406,12 +478,12 @@ class Run(Owned, table=True):
 
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
-        ForeignKeyConstraint(
-            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
-        ),
+        _of_thread(),
         ForeignKeyConstraint(
             ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
         ),
+        # the key of a run with its organisation, which its log refers to
+        Index("uq_run_id_owner_id_org_id", "id", "owner_id", "org_id", unique=True),
         Index("ix_run_owner_id_status", "owner_id", "status"),
         Index("ix_run_thread_id_status", "thread_id", "status"),
         Index("ix_run_message_id", "message_id"),
@@ -441,7 +513,7 @@ class Run(Owned, table=True):
     finished_at: datetime | None = None
 
 
-class RunEvent(Owned, table=True):
+class RunEvent(InOrganisation, table=True):
     """An entry of an active run's log; folded into the message when the run ends.
 
     `kind` and `payload` are those of a `core.events.Event`.
@@ -449,7 +521,10 @@ class RunEvent(Owned, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(
-            ["run_id", "owner_id"], ["run.id", "run.owner_id"], ondelete="CASCADE"
+            ["run_id", "owner_id", "org_id"],
+            ["run.id", "run.owner_id", "run.org_id"],
+            ondelete="CASCADE",
+            onupdate="CASCADE",
         ),
     )
 
@@ -469,7 +544,7 @@ class ChatDefaults(Owned, table=True):
     )
 
 
-class ClientReport(Owned, table=True):
+class ClientReport(InOrganisation, table=True):
     """What a client reports of its user's chats, for `CLIENT_REPORTS_DAYS`.
 
     `kind` is a `threads.client_reports.ReportKind`; `content` is what the client sent, a JSON
@@ -478,13 +553,11 @@ class ClientReport(Owned, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
-        ),
+        _of_thread(),
         ForeignKeyConstraint(
             ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
         ),
-        Index("ix_client_report_owner_id_size", "owner_id", "size"),
+        Index("ix_client_report_stored", "owner_id", "org_id", "size"),
         Index("ix_client_report_thread_id", "thread_id"),
         Index("ix_client_report_message_id", "message_id"),
         Index("ix_client_report_created_at", "created_at"),
@@ -521,7 +594,7 @@ def _identify(_mapper: object, connection: Connection, user: User) -> None:
     connection.execute(insert(metadata.tables["audit_identity"]), row)
 
 
-class SearchEntry(Owned, table=True):
+class SearchEntry(InOrganisation, table=True):
     """What full-text search finds a title or a message by; see `db.full_text`.
 
     Args:
@@ -532,9 +605,7 @@ class SearchEntry(Owned, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
-        ),
+        _of_thread(),
         ForeignKeyConstraint(
             ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
         ),

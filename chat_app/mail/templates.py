@@ -39,12 +39,14 @@ class EmailTemplates:
         url: The application's public origin.
         minutes: How long a link is valid.
         hours: How long a sign-up link is valid.
+        days: How long an invitation is valid.
     """
 
-    def __init__(self, url: str, *, minutes: int, hours: int) -> None:
+    def __init__(self, url: str, *, minutes: int, hours: int, days: int) -> None:
         self._url = url
         self._site = urlsplit(url).netloc
         self._expires = f"The link works once and expires in {minutes} minutes."
+        self._invitation_days = days
         self._sign_up_expires = f"The link works once and expires in {hours} hours."
 
     def sign_in(self, to: str, token: str) -> Email:
@@ -174,6 +176,20 @@ class EmailTemplates:
             ),
             f"{self._url}/reset",
             "Reset password",
+        )
+
+    def invitation(self, to: str, token: str) -> Email:
+        """A link to join an organisation, whose name a user has typed."""
+        return Email(
+            to,
+            f"You are invited to an organisation at {self._site}",
+            (
+                f"You are invited to join an organisation at {self._site}. Sign in with this email "
+                "address, or create an account with it, and open the link below.",
+            ),
+            self._confirm_url("invitation", token),
+            "See the invitation",
+            (f"The link works once and expires in {self._invitation_days} days.", _IGNORE),
         )
 
     def test(self, to: str) -> Email:

@@ -25,6 +25,7 @@ from chat_app.db.statements import (
     THREAD_OF_EXTERNAL_ID,
     THREAD_TO_SEND_TO,
 )
+from chat_app.db.tables import PRIVATE
 from chat_app.llm.base import Model
 from chat_app.runs.new_message import NewMessage
 from chat_app.threads.client_messages import CLIENT
@@ -47,6 +48,7 @@ class CreatedRun:
         continues: What the answer has already; the log of the run begins with it.
         continued_bytes: The size of the answer, with what is never shown of it.
         compacts: Whether the run only adds a summary of older messages to the answer.
+        org_id: The organisation of the thread; `PRIVATE` for none.
     """
 
     thread_id: UUID
@@ -58,6 +60,7 @@ class CreatedRun:
     continues: tuple[Part, ...] = ()
     continued_bytes: int = 0
     compacts: bool = False
+    org_id: UUID = PRIVATE
 
     @property
     def duplicate(self) -> bool:
@@ -142,14 +145,19 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         "client_id": message.client_id,
     }
     answer = _answer(answer_id, question_id, model)
-    insert_run(transaction, run, thread_id, [question, answer], answer_id, model)
-    at = {"owner_id": run.principal.user_id, "thread_id": thread_id, "created_at": run.now}
+    insert_run(transaction, run, thread_id, thread, [question, answer], answer_id, model)
+    at = {
+        "owner_id": run.principal.user_id,
+        "org_id": thread.org_id,
+        "thread_id": thread_id,
+        "created_at": run.now,
+    }
     entries = [
         None if had_title else entry_of_title(thread.title, **at),
         entry_of_message(parts, message_id=question_id, role="user", **at),
     ]
     transaction.run_each(INSERT_ENTRY, list(filter(None, entries)))
-    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
+    return _created(run, thread_id, thread, question_id, answer_id, model)
 
 
 def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> CreatedRun:
@@ -186,10 +194,23 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
     # another model is that of the thread from now on
     next_model = thread.model if model.id == last_model else model.id
     continue_thread(transaction, run, thread_id, thread.title, next_model, answer_id)
-    insert_run(
-        transaction, run, thread_id, [_answer(answer_id, question_id, model)], answer_id, model
+    answer = _answer(answer_id, question_id, model)
+    insert_run(transaction, run, thread_id, thread, [answer], answer_id, model)
+    return _created(run, thread_id, thread, question_id, answer_id, model)
+
+
+def _created(
+    run: NewRun,
+    thread_id: UUID,
+    thread: "StoredThread",
+    question_id: UUID,
+    answer_id: UUID,
+    model: Model,
+) -> CreatedRun:
+    return CreatedRun(
+        *(thread_id, question_id, answer_id, run.run_id, model, thread.options),
+        org_id=thread.org_id,
     )
-    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +222,7 @@ class StoredThread:
     model: str = ""
     head_id: UUID | None = None
     options: ChatOptions = NO_OPTIONS
+    org_id: UUID = PRIVATE
 
 
 def _find_held(transaction: Transaction, message: NewMessage) -> CreatedRun | UUID | None:
@@ -236,7 +258,7 @@ def _new_thread(transaction: Transaction, message: NewMessage) -> StoredThread:
     if options is None:
         row = transaction.first(OPTIONS_OF_NEW_CHATS)
         options = NO_OPTIONS if row is None else ChatOptions.of_row(row[0])
-    return StoredThread(options=options)
+    return StoredThread(options=options, org_id=message.org_id)
 
 
 def lock_thread(transaction: Transaction, thread_id: UUID) -> StoredThread:
@@ -248,8 +270,8 @@ def lock_thread(transaction: Transaction, thread_id: UUID) -> StoredThread:
     row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
     if row is None:
         raise NotFound
-    title, origin, model, head_id, options = row
-    return StoredThread(title, origin, model, head_id, ChatOptions.of_row(options))
+    title, origin, model, head_id, options, org_id = row
+    return StoredThread(title, origin, model, head_id, ChatOptions.of_row(options), org_id)
 
 
 def _beside(transaction: Transaction, message: NewMessage, edited: UUID) -> NewMessage:
@@ -303,6 +325,7 @@ def _insert_thread(
     transaction.run(
         INSERT_THREAD,
         id=thread_id,
+        org_id=thread.org_id,
         title=thread.title,
         title_origin="start",
         model=model.id,
@@ -348,6 +371,7 @@ def insert_run(
     transaction: Transaction,
     run: NewRun,
     thread_id: UUID,
+    thread: StoredThread,
     messages: list[dict[str, Any]],
     answer_id: UUID,
     model: Model,
@@ -357,18 +381,15 @@ def insert_run(
     """Add the messages, the last of which is the answer, and the run."""
     no_end = {"finish_reason": "", "error": "", "error_params": {}}
     new = {"native": None, "chosen_at": None, "deleted_at": None, "origin": ""}
+    below = {"thread_id": thread_id, "org_id": thread.org_id, "created_at": run.now}
     transaction.run_each(
         INSERT_MESSAGE,
-        [
-            {**message, **no_end, **new, "thread_id": thread_id, "created_at": run.now}
-            for message in messages
-        ],
+        [{**message, **no_end, **new, **below} for message in messages],
     )
     transaction.run(
         INSERT_RUN,
-        **{**no_end, "finish_reason": finish_reason},
+        **{**no_end, **below, "finish_reason": finish_reason},
         id=run.run_id,
-        thread_id=thread_id,
         message_id=answer_id,
         session_id=run.principal.credential_id,
         model=model.id,
@@ -379,7 +400,6 @@ def insert_run(
         reasoning_tokens=None,
         cached_input_tokens=None,
         cost_nanodollars=None,
-        created_at=run.now,
         first_event_at=None,
         finished_at=None,
     )

@@ -92,6 +92,11 @@ class ActiveRun:
         """Its thread, once that is known."""
         return None if self.created is None else self.created.thread_id
 
+    @property
+    def org_id(self) -> UUID | None:
+        """The organisation of its thread, once that is known."""
+        return None if self.created is None else self.created.org_id
+
     def cancel(self, result: RunResult) -> None:
         """End the run with this result. The first call wins."""
         if self.result is None:
@@ -163,7 +168,8 @@ class RunExecutor:
 
     def start(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> None:
         """Start to answer. The run's rows are committed."""
-        active_run.log.begin_with(event for _, event in events_of(created.continues))
+        before = (event for _, event in events_of(created.continues))
+        active_run.log.begin(created.org_id, before)
         task = asyncio.create_task(self._execute(active_run, created, model), name="run")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -64,11 +64,12 @@ def continue_run(
     continue_thread(transaction, run, thread_id, thread.title, thread.model, message_id)
     transaction.run(CONTINUE_MESSAGE, message_id=message_id)
     transaction.run(DELETE_ENTRY, message_id=message_id)
-    insert_run(transaction, run, thread_id, [], message_id, model)
-    _begin_log(transaction, run, parts)
+    insert_run(transaction, run, thread_id, thread, [], message_id, model)
+    _begin_log(transaction, run, thread.org_id, parts)
     continued = tuple(parts), size
     return CreatedRun(
-        thread_id, question_id, message_id, run.run_id, model, thread.options, *continued
+        *(thread_id, question_id, message_id, run.run_id, model, thread.options, *continued),
+        org_id=thread.org_id,
     )
 
 
@@ -102,21 +103,30 @@ def compact_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Crea
     run.admit(transaction, 0)
     model = run.choose_model(thread.model)
     transaction.run(TOUCH_THREAD, thread_id=thread_id)
-    insert_run(transaction, run, thread_id, [], message_id, model, finish_reason=COMPACTION)
-    _begin_log(transaction, run, parts)
+    insert_run(
+        *(transaction, run, thread_id, thread, [], message_id, model), finish_reason=COMPACTION
+    )
+    _begin_log(transaction, run, thread.org_id, parts)
     return CreatedRun(
         *(thread_id, question_id, message_id, run.run_id, model, thread.options),
         continues=tuple(parts),
         continued_bytes=size,
         compacts=True,
+        org_id=thread.org_id,
     )
 
 
-def _begin_log(transaction: Transaction, run: NewRun, parts: Sequence[Part]) -> None:
+def _begin_log(transaction: Transaction, run: NewRun, org_id: UUID, parts: Sequence[Part]) -> None:
     transaction.run_each(
         INSERT_EVENT,
         [
-            {"run_id": run.run_id, "seq": seq, "kind": event.kind, "payload": encode_payload(event)}
+            {
+                "run_id": run.run_id,
+                "org_id": org_id,
+                "seq": seq,
+                "kind": event.kind,
+                "payload": encode_payload(event),
+            }
             for seq, (_, event) in enumerate(events_of(parts), 1)
         ],
     )

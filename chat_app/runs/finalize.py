@@ -124,7 +124,7 @@ def finalize(
     if run is None:
         return None
     message_id, model, status, created_at, first_event_at, *of_message = run
-    owner_id, thread_id, asked_at, message_status, parts, stored_native = of_message
+    owner_id, org_id, thread_id, asked_at, message_status, parts, stored_native = of_message
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return _stored_end(transaction, run_id, model, created_at, first_event_at)
@@ -158,6 +158,7 @@ def finalize(
     entry = entry_of_message(
         folded.parts,
         owner_id=owner_id,
+        org_id=org_id,
         thread_id=thread_id,
         message_id=message_id,
         role="assistant",

@@ -31,6 +31,7 @@ from chat_app.core.text import repair_surrogates
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import INSERT_EVENT, START_RUN
+from chat_app.db.tables import PRIVATE
 from chat_app.runs.flush import FlushThrottle, flush_interval
 from chat_app.runs.follow import Channel
 
@@ -66,6 +67,7 @@ class LogEntry:
         event: The event.
         payload: What is stored of it, beside its kind.
         first_token: Whether it is the run's first output of the model.
+        org_id: The organisation of its thread.
     """
 
     run_id: UUID
@@ -74,6 +76,7 @@ class LogEntry:
     event: Event
     payload: str
     first_token: bool
+    org_id: UUID = PRIVATE
 
 
 StoreEntries = Callable[[Sequence[LogEntry]], Awaitable[None]]
@@ -92,6 +95,7 @@ class RunLog:
         self._writer = writer
         self._run_id = run_id
         self._owner_id = owner_id
+        self._org_id = PRIVATE
         self._channel = channel
         self._seq = 0
         self._has_token = False
@@ -128,8 +132,14 @@ class RunLog:
         self._idle.clear()
         self._writer.wake(self, urgent=self._urgent)
 
-    def begin_with(self, events: Iterable[Event]) -> None:
-        """Show what was stored together with the run, before anything is added."""
+    def begin(self, org_id: UUID, events: Iterable[Event] = ()) -> None:
+        """Begin the log of a run that is stored now, before anything is added.
+
+        Args:
+            org_id: The organisation of the thread; it does not move while the run is active.
+            events: What was stored together with the run, to be shown.
+        """
+        self._org_id = org_id
         for self._seq, event in enumerate(events, 1):
             self._channel.put(self._seq, event)
 
@@ -181,7 +191,10 @@ class RunLog:
         first_token = not self._has_token and isinstance(event, _TOKENS)
         self._has_token = self._has_token or first_token
         self._taken.append(
-            LogEntry(self._run_id, self._owner_id, self._seq, event, payload, first_token)
+            LogEntry(
+                *(self._run_id, self._owner_id, self._seq, event, payload, first_token),
+                self._org_id,
+            )
         )
 
     def show(self) -> None:
@@ -346,6 +359,7 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
                 "run_id": entry.run_id,
                 "seq": entry.seq,
                 "owner_id": entry.owner_id,
+                "org_id": entry.org_id,
                 "kind": entry.event.kind,
                 "payload": entry.payload,
             }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chat_app.core.errors import InvalidInput, TooLarge
 from chat_app.core.text import is_client_id, repair_surrogates
+from chat_app.db.tables import PRIVATE
 from chat_app.threads.options import ChatOptions
 
 
@@ -22,6 +23,7 @@ class NewMessage:
         options: Those of a thread that it creates; None for those of the user's new chats.
         edits: The question that it is another version of; its thread is that of the message.
         below: The message that it follows; None for the beginning of the thread.
+        org_id: The organisation of a thread that it creates; `PRIVATE` for none.
     """
 
     text: str
@@ -31,6 +33,7 @@ class NewMessage:
     options: ChatOptions | None = None
     edits: UUID | None = None
     below: UUID | Literal["head"] | None = "head"
+    org_id: UUID = PRIVATE
 
 
 def validate_message(

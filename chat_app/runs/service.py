@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.auth.keys.scopes import credential_ended
@@ -22,10 +23,10 @@ from chat_app.core.errors import (
     NotFound,
     Unavailable,
 )
-from chat_app.core.signals import CREDENTIALS, DELETED_THREADS, Bus, Signal, user_topic
+from chat_app.core.signals import CREDENTIALS, DELETED_THREADS, ROLES, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
-from chat_app.db.tables import Run
+from chat_app.db.tables import PRIVATE, Run
 from chat_app.llm.base import Model
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCalls
@@ -55,7 +56,7 @@ from chat_app.runs.new_message import validate_message
 from chat_app.runs.titles import ThreadTitler
 from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings
-from chat_app.threads.actions import Threads
+from chat_app.threads.actions import Threads, check_membership
 from chat_app.threads.options import changed_options
 from chat_app.threads.queries import active_run_of, message_row, thread_row
 from chat_app.threads.user_limits import UserLimits
@@ -63,6 +64,8 @@ from chat_app.threads.views import RunRef
 
 DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
+
+_DEPARTURES = 10_000
 
 WriteRows = Callable[[Transaction, NewRun], CreatedRun]
 """`create_run`, `retry_run`, `continue_run` or `compact_run`, bound to its message."""
@@ -112,10 +115,13 @@ class RunService:
         )
         self.unstored = UnstoredAnswers(calls, self._limits, settings, self._executor.count)
         self._revoked = RevokedCredentials()
+        # by user and organisation; a request may still name one that its user has left
+        self._left: LRUCache[tuple[UUID, UUID], bool] = LRUCache(_DEPARTURES)
         self._sends: set[asyncio.Task[CreatedRun]] = set()
         self._draining = False
         bus.subscribe_callback(CREDENTIALS, self._on_credential_ended)
         bus.subscribe_callback(DELETED_THREADS, self._on_thread_deleted)
+        bus.subscribe_callback(ROLES, self._on_roles_changed)
 
     async def start(self) -> None:
         """Close what a lost process left running, then start to write.
@@ -136,6 +142,7 @@ class RunService:
         external_id: str | None = None,
         model: str = "",
         options: Mapping[str, Any] | None = None,
+        org_id: UUID = PRIVATE,
         edits: UUID | None = None,
         below: UUID | Literal["head"] | None = "head",
     ) -> CreatedRun:
@@ -150,6 +157,7 @@ class RunService:
             model: The model's id; empty for the thread's last model, or the default.
             options: The choices for a thread that this creates, by the fields of `ChatOptions`;
                 None for those of the user's new chats.
+            org_id: The organisation of a thread that this creates; `PRIVATE` for none.
             edits: The question that it is another version of.
             below: The message of the thread that it follows; None for the beginning.
 
@@ -158,17 +166,18 @@ class RunService:
                 beyond its cap.
             TooLarge: The text is too long.
             NotFound: The thread, or the message that is edited or followed, is missing, foreign or
-                deleted.
+                deleted, or the user does not belong to the organisation.
             Conflict: The client id is used by another message, or an answer is running there.
             RateLimited: Too many runs are active, or too many messages were sent.
             StorageFull: The message does not fit into what the user may store.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
+        check_membership(principal, org_id)
         message = validate_message(
             text, client_id, thread_id, max_bytes=self._settings.message_bytes
         )
-        message = replace(message, external_id=external_id, edits=edits, below=below)
+        message = replace(message, external_id=external_id, edits=edits, below=below, org_id=org_id)
         if options is not None:
             message = replace(message, options=changed_options({}, options, self._settings))
         return await self._start_shielded(
@@ -376,11 +385,14 @@ class RunService:
         await self._titler.idle()
 
     def _active_run(self, principal: Principal, run_id: UUID) -> ActiveRun | None:
-        """An active run of the user; for another user the database has no such run."""
+        """An active run that the user reaches; for any other the database has no such run."""
         active_run = self._executor.get(run_id)
         if active_run is None or active_run.principal.user_id != principal.user_id:
             return None
-        return active_run
+        org_id = active_run.org_id
+        if org_id is None or org_id == PRIVATE or org_id in principal.memberships:
+            return active_run
+        return None
 
     async def _start_shielded(
         self, principal: Principal, chosen: Model | None, write_rows: WriteRows
@@ -423,6 +435,8 @@ class RunService:
         if created.model is None:
             self._executor.unregister(active_run)
             return created
+        if self._has_left(principal, created.org_id):  # while the rows were written
+            active_run.cancel(RunResult("revoked"))
         topic = user_topic(principal.user_id)
         self._bus.publish(topic, Signal("thread", created.thread_id))
         self._bus.publish(topic, Signal("run_started", created.thread_id, created.run_id))
@@ -452,6 +466,10 @@ class RunService:
 
             return await self._db.transact(principal, write)
 
+    def _has_left(self, principal: Principal, org_id: UUID) -> bool:
+        """Whether a user has left an organisation that the principal still names."""
+        return (principal.user_id, org_id) in self._left
+
     def _chosen(self, model_id: str) -> Model | None:
         return self._models.get(model_id) if model_id else None
 
@@ -471,6 +489,22 @@ class RunService:
         self._titler.end_credential(credential_id)
         self._executor.cancel(
             lambda run: run.principal.credential_id == credential_id, RunResult("revoked")
+        )
+        self._executor.wake_readers()
+
+    def _on_roles_changed(self, signal: Signal) -> None:
+        """End the answers of a user in the threads of an organisation that they have left."""
+        user_id, org_id = signal.user_id, signal.org_id
+        if user_id is None or org_id is None:
+            return
+        if signal.reason == "joined":
+            self._left.pop((user_id, org_id), None)
+        if signal.reason != "left":
+            return
+        self._left[user_id, org_id] = True
+        self._executor.cancel(
+            lambda run: run.principal.user_id == user_id and run.org_id == org_id,
+            RunResult("revoked"),
         )
         self._executor.wake_readers()
 

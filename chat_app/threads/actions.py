@@ -9,13 +9,16 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
+from chat_app import audit
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Conflict, InvalidInput
+from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.core.text import is_client_id
 from chat_app.db.engine import Database
-from chat_app.db.tables import ChatDefaults, Thread, ThreadStatus
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import ACTIVE_THREADS, MOVE_THREAD, THREAD_TO_SEND_TO
+from chat_app.db.tables import PRIVATE, ChatDefaults, Thread, ThreadStatus
 from chat_app.settings import Settings
 from chat_app.threads import branches, queries, titles
 from chat_app.threads.external import checked_custom
@@ -71,6 +74,7 @@ class Threads:
         limit: int = 50,
         query: SearchQuery = EVERYTHING,
         status: ThreadStatus | Literal["all"] = "regular",
+        org_id: UUID | None = PRIVATE,
     ) -> ThreadPage:
         """A page of the user's threads, newest first.
 
@@ -80,6 +84,7 @@ class Threads:
             limit: Threads on the page, 1 to `MAX_PAGE_SIZE`.
             query: Only threads that a scan of the titles finds.
             status: Only threads of this status; archived ones are in no ordinary list.
+            org_id: Only threads of this organisation, `PRIVATE` for private ones; None for all.
 
         Raises:
             InvalidInput: The cursor is invalid or the limit out of range.
@@ -87,13 +92,18 @@ class Threads:
         _check_limit(limit)
         if query.role:
             return ThreadPage([], None)  # only messages have one
-        if query == EVERYTHING and status != "all":
-            read = partial(queries.page, status=status, after=after, limit=limit + 1)
+        if query == EVERYTHING and status != "all" and org_id is not None:
+            read = partial(queries.page, org_id=org_id, status=status, after=after, limit=limit + 1)
             rows, running = await self._db.query(principal, read)
         else:
             async with self._db.read(principal) as session:
                 rows = await queries.page_rows(
-                    session, status=status, after=after, limit=limit + 1, query=query
+                    *(session,),
+                    org_id=org_id,
+                    status=status,
+                    after=after,
+                    limit=limit + 1,
+                    query=query,
                 )
                 running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
@@ -267,6 +277,7 @@ class Threads:
         title: str = "",
         external_id: str | None = None,
         custom: Mapping[str, Any] | None = None,
+        org_id: UUID = PRIVATE,
     ) -> ThreadSummary:
         """Create an empty thread; idempotent by external id.
 
@@ -276,8 +287,10 @@ class Threads:
             external_id: The name that a program gives it. The thread that has it already is
                 returned as it is.
             custom: What programs keep with it; at most `MAX_CUSTOM_BYTES` as JSON.
+            org_id: The organisation that it is in; `PRIVATE` for none.
 
         Raises:
+            NotFound: The user does not belong to the organisation.
             InvalidInput: The title is too long, or the external id is malformed.
             TooLarge: `custom` is.
             Conflict: The thread with that name was deleted meanwhile.
@@ -285,14 +298,15 @@ class Threads:
             StorageFull: The user stores too much.
         """
         kept = checked_custom(custom or {})
+        check_membership(principal, org_id)
         if external_id is None:
-            return await self._create(principal, title, None, kept)
+            return await self._create(principal, title, None, kept, org_id)
         if not is_client_id(external_id):
             raise InvalidInput("A chat id is 1 to 64 letters, digits, hyphens or underscores.")
         found = await self.find(principal, external_id)
         if found is None:
             try:
-                return await self._create(principal, title, external_id, kept)
+                return await self._create(principal, title, external_id, kept, org_id)
             except IntegrityError:
                 # it was created at the same time; now it is found
                 found = await self.find(principal, external_id)
@@ -301,11 +315,17 @@ class Threads:
         return await self.get(principal, found)
 
     async def _create(
-        self, principal: Principal, title: str, external_id: str | None, custom: dict[str, Any]
+        self,
+        principal: Principal,
+        title: str,
+        external_id: str | None,
+        custom: dict[str, Any],
+        org_id: UUID,
     ) -> ThreadSummary:
         now = self._clock()
         thread = Thread(
             owner_id=principal.user_id,
+            org_id=org_id,
             created_at=now,
             updated_at=now,
             external_id=external_id,
@@ -377,6 +397,46 @@ class Threads:
                 thread.custom = dict(custom)
         self._publish(principal, "thread", thread_id)
 
+    async def move(self, principal: Principal, thread_id: UUID, org_id: UUID) -> None:
+        """Move a thread into an organisation, or out of one.
+
+        Args:
+            principal: The user.
+            thread_id: The thread.
+            org_id: The organisation; `PRIVATE` to make it private.
+
+        Raises:
+            NotFound: The thread is missing, foreign or deleted, or the user does not belong to the
+                organisation.
+            Conflict: An answer is running in it.
+        """
+        check_membership(principal, org_id)
+
+        moved = audit.entry(
+            "thread_moved",
+            actor=principal,
+            subject=audit.Subject("thread", thread_id),
+            organisation=None if org_id == PRIVATE else org_id,
+            clock=self._clock,
+        )
+
+        def work(transaction: Transaction) -> bool:
+            row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
+            if row is None:
+                raise NotFound
+            if row[-1] == org_id:
+                return False
+            # the log of an answer is written with the organisation that it began in
+            if (thread_id,) in transaction.all(ACTIVE_THREADS):
+                raise Conflict("An answer is still being written in this chat. Stop it first.")
+            transaction.run(MOVE_THREAD, thread_id=thread_id, org_id=org_id)
+            moved.append_to(transaction)
+            return True
+
+        if await self._db.transact(principal, work):
+            moved.log()
+            self._publish(principal, "thread", thread_id)
+
     async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
         """Give a thread a model's title, unless its user or a model has named it.
 
@@ -442,6 +502,16 @@ class Threads:
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))
+
+
+def check_membership(principal: Principal, org_id: UUID) -> None:
+    """Refuse an organisation that is not the user's as one that is not there.
+
+    Raises:
+        NotFound: The user does not belong to it.
+    """
+    if org_id != PRIVATE and org_id not in principal.memberships:
+        raise NotFound
 
 
 def _check_limit(limit: int) -> None:

@@ -280,6 +280,7 @@ class ClientMessages:
         now = self._clock()
         row = Message(
             owner_id=thread.owner_id,
+            org_id=thread.org_id,
             thread_id=thread.id,
             parent_id=parent_id,
             role=message.role,

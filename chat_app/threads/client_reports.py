@@ -86,7 +86,7 @@ class ClientReports:
         report = self._report(principal, kind, content)
         async with self._counted(principal), self._db.write(principal) as session:
             if thread_id is not None:
-                report.thread_id = (await queries.thread_row(session, thread_id)).id
+                _be_about(report, await queries.thread_row(session, thread_id))
                 if message is not None:
                     report.message_id, _ = await queries.find_message(session, thread_id, message)
             await self._store(session, [report])
@@ -115,10 +115,12 @@ class ClientReports:
         reports = [self._report(principal, "event", content) for _, content in events]
         async with self._counted(principal), self._db.write(principal) as session:
             is_named = col(Thread.id).in_(set(ids.values())), col(Thread.deleted_at).is_(None)
-            there = set(await session.exec(select(Thread.id).where(*is_named)))
+            there: dict[UUID | None, Thread] = {
+                row.id: row for row in await session.exec(select(Thread).where(*is_named))
+            }
             for report, (given, _) in zip(reports, events, strict=True):
-                thread_id = ids.get(given or "")
-                report.thread_id = thread_id if thread_id in there else None
+                if (thread := there.get(ids.get(given or ""))) is not None:
+                    _be_about(report, thread)
             await self._store(session, reports)
 
     async def set_feedback(
@@ -171,8 +173,7 @@ class ClientReports:
     ) -> UUID:
         report = self._report(principal, "feedback", content)
         async with self._db.write(principal) as session:
-            await queries.thread_row(session, thread_id)
-            report.thread_id = thread_id
+            _be_about(report, await queries.thread_row(session, thread_id))
             report.message_id, _ = await queries.find_message(session, thread_id, message)
             found = await session.exec(
                 select(ClientReport)
@@ -228,3 +229,7 @@ class ClientReports:
 
 def _too_many(seconds: int) -> RateLimited:
     return RateLimited(f"Too many reports. Try again {wait_phrase(seconds)}.", seconds)
+
+
+def _be_about(report: ClientReport, thread: Thread) -> None:
+    report.thread_id, report.org_id = thread.id, thread.org_id

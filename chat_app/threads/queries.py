@@ -133,6 +133,7 @@ _SUMMARY_COLUMNS: Any = (
     Thread.status,
     Thread.external_id,
     Thread.custom,
+    Thread.org_id,
 )
 
 
@@ -292,19 +293,31 @@ class _SummaryRow(NamedTuple):
     status: str
     external_id: str | None
     custom: dict[str, Any]
+    org_id: UUID
 
 
 def page(
-    transaction: Transaction, *, status: ThreadStatus, after: str | None, limit: int
+    transaction: Transaction,
+    *,
+    org_id: UUID,
+    status: ThreadStatus,
+    after: str | None,
+    limit: int,
 ) -> tuple[Sequence[ThreadRow], set[UUID]]:
-    """Threads of a status by last activity, at most `limit`; and those with an active run.
+    """Threads of an organisation and a status by last activity, at most `limit`; and those with an
+    active run.
 
     Raises:
         InvalidInput: The cursor is malformed.
     """
     before, before_id = _NEWEST if after is None else decode_cursor(after)
     rows = transaction.all(
-        PAGE_OF_THREADS, status=status, before=before, before_id=before_id, limit=limit
+        PAGE_OF_THREADS,
+        of_org=org_id,
+        status=status,
+        before=before,
+        before_id=before_id,
+        limit=limit,
     )
     running = {thread_id for (thread_id,) in transaction.all(ACTIVE_THREADS)}
     return cast(Sequence[ThreadRow], [_SummaryRow(*row) for row in rows]), running
@@ -313,6 +326,7 @@ def page(
 async def page_rows(
     session: AsyncSession,
     *,
+    org_id: UUID | None,
     status: ThreadStatus | Literal["all"],
     after: str | None,
     limit: int,
@@ -321,6 +335,7 @@ async def page_rows(
     """Threads by last activity, newest first, at most `limit`.
 
     Args:
+        org_id: Only threads of this organisation, `PRIVATE` for private ones; None for all.
         status: Only threads of this status.
         after: The cursor of the page; None for the first.
         query: Only threads whose title has each of its words, ignoring case.
@@ -334,6 +349,8 @@ async def page_rows(
         .order_by(col(Thread.updated_at).desc(), col(Thread.id).desc())
         .limit(limit)
     )
+    if org_id is not None:
+        statement = statement.where(col(Thread.org_id) == org_id)
     if status != "all":
         statement = statement.where(col(Thread.status) == status)
     if after is not None:

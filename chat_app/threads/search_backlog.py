@@ -62,6 +62,7 @@ async def _index(db: Database, ids: Sequence[UUID], before: datetime) -> int:
     columns: Any = (
         Message.id,
         Message.owner_id,
+        Message.org_id,
         Message.thread_id,
         Message.role,
         Message.created_at,
@@ -75,6 +76,7 @@ async def _index(db: Database, ids: Sequence[UUID], before: datetime) -> int:
             entry_of_message(
                 row.parts,
                 owner_id=row.owner_id,
+                org_id=row.org_id,
                 thread_id=row.thread_id,
                 message_id=row.id,
                 role=row.role,
@@ -105,6 +107,7 @@ async def _index(db: Database, ids: Sequence[UUID], before: datetime) -> int:
             entry_of_title(
                 thread.title,
                 owner_id=thread.owner_id,
+                org_id=thread.org_id,
                 thread_id=thread.id,
                 created_at=thread.created_at,
             )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part, text_of
-from chat_app.db.tables import ACTIVE, Message, ThreadStatus
+from chat_app.db.tables import ACTIVE, PRIVATE, Message, ThreadStatus
 from chat_app.threads.options import ChatOptions
 
 
@@ -24,6 +24,7 @@ class ThreadRow(Protocol):
     status: str
     external_id: str | None
     custom: dict[str, Any]
+    org_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class ThreadSummary:
         status: `regular`, or `archived`: it is in no ordinary list.
         external_id: The name that a program gave it.
         custom: What programs keep with it.
+        org_id: The organisation that it is in; `PRIVATE` for none.
         options: What is chosen for its next answers, within the caps; None in a list.
     """
 
@@ -48,6 +50,7 @@ class ThreadSummary:
     status: ThreadStatus = "regular"
     external_id: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    org_id: UUID = PRIVATE
     options: ChatOptions | None = None
 
     @property
@@ -145,6 +148,7 @@ def summary(
         status=cast(ThreadStatus, thread.status),
         external_id=thread.external_id,
         custom=thread.custom,
+        org_id=thread.org_id,
         options=options,
     )
 

@@ -23,4 +23,4 @@ def test_a_principal_cannot_become_somebody_else() -> None:
     with pytest.raises(FrozenInstanceError):
         principal.user_id = uuid4()  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(TypeError):
-        principal.roles[uuid4()] = "owner"  # pyright: ignore[reportIndexIssue]
+        principal.memberships[uuid4()] = "owner"  # pyright: ignore[reportIndexIssue]

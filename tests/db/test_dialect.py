@@ -22,7 +22,7 @@ from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, Data
 from chat_app.db.dialect import Engines, convert_error, engines
 from chat_app.db.engine import Database
 from chat_app.db.row_level_security import QueryRefused, restrict_to_owner
-from chat_app.db.tables import Message, Thread, User
+from chat_app.db.tables import ChatDefaults, Message, Thread, User
 from chat_app.db.write_locks import NestedWrite
 
 POSTGRES = "postgresql+psycopg://nobody@localhost/none"
@@ -116,20 +116,24 @@ def test_who_stops_waiting_for_postgres_is_not_told_that_it_is_lost(
 
 
 def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
-    own = "%(owner_filter)s::UUID"
+    own, orgs = "%(owner_filter)s::UUID", "ANY (%(organisations_filter)s::UUID[])"
+    rows = f"owner_id = {own} AND org_id = {orgs}"
+    changed = f"thread.owner_id = {own} AND thread.org_id = {orgs}"
     other = aliased(Message)
     assert _sql(postgres, select(func.count()).select_from(Thread)) == (
-        f"SELECT count(*) AS count_1 FROM (SELECT * FROM thread WHERE owner_id = {own}) AS thread"
+        f"SELECT count(*) AS count_1 FROM (SELECT * FROM thread WHERE {rows}) AS thread"
     )
     assert _sql(postgres, select(other.role).where(col(other.id) == uuid4())).startswith(
-        "SELECT message_1.role FROM "
-        f"(SELECT * FROM message WHERE owner_id = {own}) AS message_1 WHERE"
+        f"SELECT message_1.role FROM (SELECT * FROM message WHERE {rows}) AS message_1 WHERE"
     )
-    assert _sql(postgres, delete(Thread)) == f"DELETE FROM thread WHERE thread.owner_id = {own}"
+    assert _sql(postgres, select(func.count()).select_from(ChatDefaults)) == (
+        "SELECT count(*) AS count_1 "
+        f"FROM (SELECT * FROM chat_defaults WHERE owner_id = {own}) AS chat_defaults"
+    )
+    assert _sql(postgres, delete(Thread)) == f"DELETE FROM thread WHERE {changed}"
     assert _sql(postgres, update(Thread).values(title=Message.role)) == (
         "UPDATE thread SET title=message.role "
-        f"FROM (SELECT * FROM message WHERE owner_id = {own}) AS message "
-        f"WHERE thread.owner_id = {own}"
+        f"FROM (SELECT * FROM message WHERE {rows}) AS message WHERE {changed}"
     )
     with pytest.raises(QueryRefused):
         _sql(postgres, select(User))

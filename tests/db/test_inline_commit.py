@@ -17,6 +17,7 @@ from chat_app.db.dialect import thread_engine
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import CONTINUE_THREAD, INSERT_EVENT
+from chat_app.db.tables import PRIVATE
 from chat_app.db.transactions import (
     CHECKPOINT_PAGES,
     MAX_PAGES,
@@ -176,7 +177,13 @@ async def test_an_inline_write_that_fails_leaves_nothing(
 ) -> None:
     await writer.write_inline("first")
     before = writer.in_thread
-    event = {"run_id": alice.run_id, "owner_id": alice.principal.user_id, "seq": 90, "kind": "text"}
+    event = {
+        "run_id": alice.run_id,
+        "owner_id": alice.principal.user_id,
+        "org_id": PRIVATE,
+        "seq": 90,
+        "kind": "text",
+    }
 
     def half(transaction: Transaction) -> None:
         transaction.run(INSERT_EVENT, **event, payload="half")

@@ -53,6 +53,13 @@ REFUSED = {
     "op.create_check_constraint('ck', 'run', 'last_seq > 0')": "adds a constraint to run",
     "op.create_foreign_key('fk', 'run', 'totp', ['model'], ['secret'])": "adds a constraint to run",
     "op.create_index('ix', 'run', ['message_id'], unique=True)": "adds a unique index to run",
+    "op.add_column('run', sa.Column('kind', sa.Uuid, server_default='', nullable=False)); "
+    "op.create_foreign_key('fk', 'run', 'totp', ['model', 'kind'], ['secret', 'kind'])": (
+        "adds a constraint to run"
+    ),
+    "op.add_column('run', sa.Column('kind', sa.Uuid, server_default='', nullable=False)); "
+    "op.drop_constraint('fk', 'run', type_='foreignkey'); "
+    "op.create_foreign_key('fk', 'run', 'totp', ['kind'], ['kind'])": "adds a constraint to run",
     "op.create_table('more', sa.Column('id', sa.Uuid, sa.ForeignKey('user.id')))": (
         "keeps the version before from deleting rows of user: no ON DELETE"
     ),
@@ -91,6 +98,12 @@ def test_what_it_cannot_live_with_is_refused_unless_it_is_a_contract(statement: 
         [
             "op.add_column('run', sa.Column('kind_id', sa.Uuid, nullable=True))",
             "op.create_foreign_key('fk', 'run', 'kind', ['kind_id'], ['id'])",
+        ],
+        [
+            "op.add_column('run', sa.Column('kind', sa.Uuid, server_default='', nullable=False))",
+            "op.create_index('uq', 'run', ['id', 'kind'], unique=True)",
+            "op.drop_constraint('fk', 'run', type_='foreignkey')",
+            "op.create_foreign_key('fk', 'run', 'totp', ['model', 'kind'], ['secret', 'kind'])",
         ],
         ["op.execute('ALTER TABLE run ENABLE ROW LEVEL SECURITY')"],
         ["op.execute(\"UPDATE run SET model = 'x'\")"],

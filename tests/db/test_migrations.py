@@ -251,7 +251,8 @@ def test_run_events_of_the_third_revision_come_along_and_back(settings: Settings
     _execute(
         settings,
         "UPDATE message SET finish_reason = 'length'",
-        f"INSERT INTO run_event VALUES ('{message}', 3, '{OWNER}', 'finish', '{{}}')",
+        "INSERT INTO run_event (run_id, seq, owner_id, kind, payload) "
+        f"VALUES ('{message}', 3, '{OWNER}', 'finish', '{{}}')",
     )
     _to(settings, "0003")
     assert _execute(settings, "SELECT seq, kind, text FROM run_event ORDER BY seq") == texts
@@ -301,6 +302,51 @@ def test_titles_and_messages_of_the_sixth_revision_can_be_searched(settings: Set
     assert _execute(settings, "SELECT created_at FROM search_entry WHERE role = 'title'") == [
         ("2026-01-01 00:00:00.000000",)
     ]
+
+
+def test_rows_of_the_nineteenth_revision_are_private_and_move_with_their_thread(
+    settings: Settings,
+) -> None:
+    upgrade(settings)
+    _to(settings, "0019")
+    _insert_thread(settings)
+    message, org = "0" * 31 + "3", "0" * 31 + "9"
+    _execute(
+        settings,
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', 'user', '[]', 'complete', '', "
+        "'', '2026-01-01')",
+        "INSERT INTO run (id, owner_id, thread_id, message_id, session_id, model, status, error, "
+        f"last_seq, created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', '{message}', "
+        f"'{OWNER}', '', 'running', '', 0, '2026-01-01')",
+        "INSERT INTO run_event (run_id, seq, owner_id, kind, payload) "
+        f"VALUES ('{message}', 1, '{OWNER}', 'text', 'a')",
+        "INSERT INTO search_entry (owner_id, thread_id, message_id, role, created_at, tokens) "
+        f"VALUES ('{OWNER}', '{THREAD}', '{message}', 'user', '2026-01-01', 'garden')",
+        "INSERT INTO client_report (id, owner_id, kind, thread_id, content, size, created_at) "
+        f"VALUES ('{message}', '{OWNER}', 'run', '{THREAD}', '{{}}', 2, '2026-01-01')",
+    )
+    assert upgrade(settings)
+    tables = ("thread", "message", "run", "run_event", "search_entry", "client_report")
+    found = "SELECT " + ", ".join(f"(SELECT min(org_id) FROM {table})" for table in tables)
+    assert _execute(settings, found) == [("0" * 32,) * 6]
+    keys = "PRAGMA foreign_keys = ON"
+    _execute(settings, keys, f"UPDATE thread SET org_id = '{org}'")
+    assert _execute(settings, found) == [(org,) * 6]
+    for statement in (
+        "UPDATE message SET org_id = '8'",
+        "UPDATE run_event SET org_id = '8'",
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) VALUES ('4', '{OWNER}', '{THREAD}', 'user', '[]', '', '', '', '')",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            _execute(settings, keys, statement)
+    assert _execute(settings, "PRAGMA integrity_check") == [("ok",)]
+    _to(settings, "0019")
+    query = f"SELECT count(*) FROM search_index WHERE search_index MATCH '\"_{OWNER}\" AND garden'"
+    assert _execute(settings, query) == [(1,)]
+    _execute(settings, keys, "DELETE FROM thread")
+    assert _execute(settings, "SELECT count(*) FROM run_event", query) == [(0,), (0,)]
 
 
 def test_the_log_is_renamed_and_not_copied_on_postgres() -> None:
@@ -453,7 +499,8 @@ def test_a_migration_that_would_orphan_rows_is_refused(older: Settings) -> None:
     versions = migrations._VERSIONS / MORE
     versions.write_text(
         versions.read_text()
-        + "    op.execute(\"INSERT INTO run_event VALUES ('1', 1, '2', 'text', '')\")\n"
+        + '    op.execute("INSERT INTO run_event (run_id, seq, owner_id, kind, payload) '
+        "VALUES ('1', 1, '2', 'text', '')\")\n"
     )
     with pytest.raises(MigrationFailed, match="1 rows would be without their parents"):
         upgrade(older)

@@ -13,9 +13,19 @@ from sqlalchemy.exc import IntegrityError
 from chat_app.db import statements
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared, PreparedInsert, Transaction
-from chat_app.db.row_level_security import QueryRefused, bind_owner, owned_by
+from chat_app.db.row_level_security import QueryRefused, RowScope, bind_scope, owned_by
 from chat_app.db.scoped_session import Unscoped
-from chat_app.db.tables import OWNED, ChatDefaults, Message, Run, RunEvent, Thread, User, metadata
+from chat_app.db.tables import (
+    OWNED,
+    PRIVATE,
+    ChatDefaults,
+    Message,
+    Run,
+    RunEvent,
+    Thread,
+    User,
+    metadata,
+)
 from testing.owned_rows import Person
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +64,7 @@ WITHOUT_IDS = {
 """Reads with no parameter that names a row."""
 CHANGES = {
     *("CONTINUE_THREAD", "CONTINUE_MESSAGE", "START_RUN", "END_MESSAGE", "END_RUN"),
-    *("CHANGE_PARTS", "DELETE_EVENTS", "DELETE_ENTRY", "TOUCH_THREAD"),
+    *("CHANGE_PARTS", "DELETE_EVENTS", "DELETE_ENTRY", "TOUCH_THREAD", "MOVE_THREAD"),
 }
 INSERTS = {"INSERT_THREAD", "INSERT_MESSAGE", "INSERT_RUN", "INSERT_EVENT", "INSERT_ENTRY"}
 SYSTEM_READS = {
@@ -70,7 +80,7 @@ def _named() -> dict[str, Prepared]:
 
 
 def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
-    makers = {"Prepared", "PreparedInsert", "PreparedAppend"}
+    makers = {"Prepared", "PreparedInsert", "PreparedAppend", "PreparedMove"}
     files = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "chat_app").rglob("*.py")
@@ -92,6 +102,8 @@ def _of(person: Person) -> dict[str, Any]:
         "client_id": "c1",
         "external_id": "chat-1",
         "status": "regular",
+        "org_id": PRIVATE,
+        "of_org": PRIVATE,
         "last": UUID(int=0),
         "before": datetime(9999, 1, 1, tzinfo=UTC),
         "before_id": UUID(int=2**128 - 1),
@@ -270,7 +282,7 @@ def test_a_statement_that_names_a_table_without_owner_is_refused(db: Database) -
 def test_a_transaction_of_an_owner_is_restricted_and_no_other_is(db: Database) -> None:
     driver: Any = object()
     with pytest.raises(QueryRefused):
-        Transaction(driver, db._all.writers.dialect, uuid4())
+        Transaction(driver, db._all.writers.dialect, RowScope(uuid4()))
     with pytest.raises(QueryRefused):
         Transaction(driver, db._own.writers.dialect, None)
 
@@ -282,11 +294,12 @@ async def test_a_restricted_connection_takes_no_text_but_that_of_its_prepared_st
     allowed = statements.STORED_THREADS.compiled(own)
     refused = statements.STORED_THREADS.compiled(everybody)
     assert allowed.sql != refused.sql
-    async with owned_by(db._own.readers, alice.principal.user_id).connect() as connection:
-        values = allowed.bind({}, bind_owner(own, alice.principal.user_id))
+    mine = RowScope(alice.principal.user_id)
+    async with owned_by(db._own.readers, mine).connect() as connection:
+        values = allowed.bind({}, bind_scope(own, mine))
         found = await connection.exec_driver_sql(allowed.sql, values)
         assert found.all() == [(1,)]
-        others = allowed.bind({}, bind_owner(own, uuid4()))
+        others = allowed.bind({}, bind_scope(own, RowScope(uuid4())))
         with pytest.raises(QueryRefused):
             await connection.exec_driver_sql(allowed.sql, others)
         with pytest.raises(QueryRefused):

@@ -40,6 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/two_factor.py": {"auth"},
     "chat_app/auth/one_time_tokens.py": {"auth", "sweep"},
     "chat_app/db/engine.py": {"health"},
+    "chat_app/orgs/organisations.py": {"organisations"},
+    "chat_app/orgs/invitations.py": {"organisations"},
     "chat_app/runs/finalize.py": {"run recovery"},
     "chat_app/runs/log.py": {"run log"},
     "chat_app/threads/client_reports.py": {"sweep"},

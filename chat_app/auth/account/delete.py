@@ -8,10 +8,31 @@ from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import InvalidInput
+from chat_app.core.errors import Conflict, InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import ACTIVE, Message, OneTimeToken, Run, Thread, User
+from chat_app.db.tables import (
+    ACTIVE,
+    Membership,
+    Message,
+    OneTimeToken,
+    Organisation,
+    Run,
+    Thread,
+    User,
+)
+
+
+class OnlyOwner(Conflict):
+    """The user is the only owner of an organisation."""
+
+    code = "only_owner"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This account is the only owner of an organisation. Make another member an owner of "
+            "it, or delete it, first."
+        )
 
 
 class DeletionNotConfirmed(InvalidInput):
@@ -39,6 +60,7 @@ async def delete_account(
     Raises:
         DeletionNotConfirmed: It is another email; nothing has changed.
         NotFound: The user was deleted already.
+        OnlyOwner: An organisation would have no owner; nothing has changed.
     """
     async with db.system("auth", write=True, read_committed=True) as session:
         user = await session.require(User, principal.user_id)
@@ -57,7 +79,11 @@ async def delete_user(
         sessions: Revokes the user's sessions and API keys.
         user: The user.
         actor: Who deletes them, for the audit log.
+
+    Raises:
+        OnlyOwner: An organisation would have no owner.
     """
+    await _require_other_owners(session, user)
     await _lock_chats(session, user)
     await revoke_credentials(session, sessions, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
@@ -66,6 +92,28 @@ async def delete_user(
     deleted = audit.Subject("user", user.id)
     await audit.append(session, "user_deleted", actor=actor, subject=deleted)
     await session.exec(delete(User).where(col(User.id) == user.id))
+
+
+async def _require_other_owners(session: SystemSession, user: User) -> None:
+    """Refuse a user without whom an organisation has no owner; its members stay locked."""
+    is_own = col(Membership.user_id) == user.id, col(Membership.role) == "owner"
+    owned = select(Membership.org_id).where(*is_own)
+    locked = await session.exec(
+        select(Organisation.id)
+        .where(col(Organisation.id).in_(owned))
+        .order_by(col(Organisation.id))
+        .with_for_update()
+    )
+    org_ids = set(locked.all())
+    others = await session.exec(
+        select(Membership.org_id).where(
+            col(Membership.org_id).in_(org_ids),
+            col(Membership.role) == "owner",
+            col(Membership.user_id) != user.id,
+        )
+    )
+    if org_ids - set(others.all()):
+        raise OnlyOwner
 
 
 async def _lock_chats(session: SystemSession, user: User) -> None:

@@ -1,4 +1,4 @@
-"""Export of the account: profile, login methods, API keys and sessions, without threads."""
+"""Export of the account, without threads: profile, login methods, API keys, organisations."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,17 @@ from chat_app.auth.devices import device_label
 from chat_app.auth.principal import Principal
 from chat_app.auth.two_factor import confirmed_totp
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, ApiKey, AuthSession, Passkey, Picture, Table, User
+from chat_app.db.tables import (
+    Account,
+    ApiKey,
+    AuthSession,
+    Membership,
+    Organisation,
+    Passkey,
+    Picture,
+    Table,
+    User,
+)
 
 
 async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
@@ -29,6 +39,12 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
         accounts = await session.exec(select(Account).where(col(Account.user_id) == user.id))
         passkeys = await session.exec(select(Passkey).where(col(Passkey.user_id) == user.id))
         keys = await session.exec(select(ApiKey).where(col(ApiKey.user_id) == user.id))
+        memberships = await session.exec(
+            select(Organisation.name, Membership)
+            .join(Membership, col(Membership.org_id) == col(Organisation.id))
+            .where(col(Membership.user_id) == user.id)
+            .order_by(col(Membership.created_at))
+        )
         sessions = await session.exec(
             select(AuthSession)
             .where(col(AuthSession.user_id) == user.id)
@@ -51,6 +67,15 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
                     "scopes": row.scopes,
                 }
                 for row in keys
+            ],
+            "organisations": [
+                {
+                    "id": str(row.org_id),
+                    "name": name,
+                    "role": row.role,
+                    "joinedAt": timestamp(row.created_at),
+                }
+                for name, row in memberships.all()
             ],
             "sessions": [
                 {

@@ -65,6 +65,7 @@ class StoredKey:
     user_id: UUID
     email: str
     name: str
+    memberships: str | None
     id: UUID
     scopes: list[Scope]
     expires_at: datetime | None

@@ -20,7 +20,7 @@ from chat_app.auth.keys.revocation import publish_ended, revoke_keys
 from chat_app.auth.keys.scopes import SCOPES
 from chat_app.auth.keys.tokens import is_well_formed, new_key
 from chat_app.auth.operator_hooks import SessionContext, claims_of, load_function
-from chat_app.auth.principal import Principal, Scope
+from chat_app.auth.principal import Principal, Scope, memberships_of
 from chat_app.auth.sessions.cache import CACHE_SECONDS, CredentialCache
 from chat_app.auth.sessions.revocation import live
 from chat_app.auth.sessions.service import SessionService
@@ -33,8 +33,9 @@ from chat_app.core.errors import (
     NotFound,
     Unauthenticated,
 )
-from chat_app.core.signals import CREDENTIALS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, ROLES, Bus, Signal
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Prepared
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.statements import KEY_BY_ID, KEY_OF_TOKEN
 from chat_app.db.tables import ApiKey, AuthSession, User
@@ -85,6 +86,7 @@ class ApiKeys:
         self._users: LRUCache[UUID, UUID] = LRUCache(_USES)  # of the keys that were resolved here
         self._writes: set[asyncio.Task[None]] = set()
         bus.subscribe_callback(CREDENTIALS, self._on_ended)
+        bus.subscribe_callback(ROLES, self._on_roles_changed)
 
     def lifetimes(self) -> tuple[int | None, ...]:
         """The lifetimes to choose from, in days; None for a key that does not expire."""
@@ -174,8 +176,8 @@ class ApiKeys:
     async def resolve(self, token: str) -> ResolvedKey | None:
         """The user and the scopes of a key, or None when it is not valid. Counts as use.
 
-        The result may be five seconds old, except that a revocation on the bus is known at once and
-        that the operator's function is called each time.
+        The result may be five seconds old, except that a revocation or a change of roles on the
+        bus is known at once and that the operator's function is called each time.
 
         Args:
             token: What the client sent.
@@ -189,11 +191,7 @@ class ApiKeys:
         found = self._cache.get(token, now) if self._hook is None else None
         if found is not None:
             return found
-        number, token_hash = self._cache.begin(), hash_token(token)
-        row = await self._db.system_query(
-            "auth", lambda one: one.first(KEY_OF_TOKEN, token_hash=token_hash)
-        )
-        resolved = await self._resolved(row, number, now)
+        number, resolved = await self._look_up(KEY_OF_TOKEN, now, token_hash=hash_token(token))
         if resolved is None:
             return None
         until = now + timedelta(seconds=CACHE_SECONDS)
@@ -207,9 +205,7 @@ class ApiKeys:
         Raises:
             ClaimsUnavailable: The operator's function failed.
         """
-        now, number = self._clock(), self._cache.begin()
-        row = await self._db.system_query("auth", lambda one: one.first(KEY_BY_ID, key_id=key_id))
-        resolved = await self._resolved(row, number, now)
+        _, resolved = await self._look_up(KEY_BY_ID, self._clock(), key_id=key_id)
         return None if resolved is None else resolved.principal
 
     async def revalidate(self, credential_ids: Iterable[UUID]) -> set[UUID]:
@@ -252,6 +248,20 @@ class ApiKeys:
         while self._writes:
             await asyncio.wait(self._writes)
 
+    async def _look_up(
+        self, statement: Prepared, now: datetime, **parameters: Any
+    ) -> tuple[int, ResolvedKey | None]:
+        """The number of the lookup, and a key, if it is there; again if its roles changed."""
+        while True:
+            number = self._cache.begin()
+            row = await self._db.system_query(
+                "auth", lambda one: one.first(statement, **parameters)
+            )
+            resolved = await self._resolved(row, number, now)
+            user_id = None if resolved is None else resolved.principal.user_id
+            if user_id is None or not self._cache.was_dropped(user_id, number):
+                return number, resolved
+
     async def _resolved(
         self, row: Sequence[Any] | None, number: int, now: datetime
     ) -> ResolvedKey | None:
@@ -267,7 +277,13 @@ class ApiKeys:
             return None
         self._users[key.id] = key.user_id
         self._note_use(key, now)
-        principal = Principal(key.user_id, key.id, claims=claims, scopes=frozenset(key.scopes))
+        principal = Principal(
+            key.user_id,
+            key.id,
+            memberships_of(key.memberships),
+            claims=claims,
+            scopes=frozenset(key.scopes),
+        )
         return ResolvedKey(principal, key.expires_at)
 
     def _note_use(self, key: StoredKey, now: datetime) -> None:
@@ -295,6 +311,10 @@ class ApiKeys:
     def _on_ended(self, signal: Signal) -> None:
         if signal.credential_id is not None:
             self._cache.drop(signal.credential_id)
+
+    def _on_roles_changed(self, signal: Signal) -> None:
+        if signal.user_id is not None:
+            self._cache.drop(signal.user_id)
 
 
 def _clean_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:

@@ -1,12 +1,12 @@
 """Sessions as they are stored, and what the session service returns of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chat_app.auth.principal import Principal, SiteRole, UserProfile
+from chat_app.auth.principal import Principal, Role, SiteRole, UserProfile, memberships_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class SessionUser:
     name: str
     session_epoch: int
     role: SiteRole
+    memberships: Mapping[UUID, Role]
 
 
 @dataclass(slots=True)
@@ -107,5 +108,6 @@ class StoredSession:
 
 def stored_session(row: Sequence[Any]) -> tuple[SessionUser, StoredSession | None]:
     """The user and the session in a row of a prepared statement; None where it is not stored."""
-    user, session = SessionUser(*row[:5]), row[5:]
+    user = SessionUser(row[0], row[1], row[2], row[3], row[4], memberships_of(row[5]))
+    session = row[6:]
     return user, None if session[0] is None else StoredSession(*session)

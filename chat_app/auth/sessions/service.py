@@ -337,6 +337,7 @@ class SessionService(SessionRevocation):
             Principal(
                 user.id,
                 row.id,
+                user.memberships,
                 claims=await claims_of(self._hook, context),
                 site_role=user.role,
             ),

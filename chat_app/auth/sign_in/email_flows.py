@@ -26,6 +26,9 @@ LINK_LIFETIME = timedelta(minutes=10)
 SIGN_UP_LIFETIME = timedelta(hours=24)
 """How long a sign-up can be confirmed. Its link alone does not sign in, so it may be this long."""
 
+INVITATION_LIFETIME = timedelta(days=7)
+"""How long an invitation to an organisation can be accepted."""
+
 LinkPurpose = Literal["sign_in_link", "sign_up", "verify_email", "change_email", "reset_password"]
 """The purposes of tokens that are sent in links."""
 LinkRequirement = Literal["click", "password", "session"]
@@ -38,6 +41,7 @@ def email_templates(settings: Settings) -> EmailTemplates:
         settings.url,
         minutes=int(LINK_LIFETIME.total_seconds()) // 60,
         hours=int(SIGN_UP_LIFETIME.total_seconds()) // 3600,
+        days=INVITATION_LIFETIME.days,
     )
 
 

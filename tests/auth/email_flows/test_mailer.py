@@ -13,7 +13,7 @@ from testing.certificates import contexts
 from testing.mail_server import Mailbox, flush, link_of, listening, text_of
 
 SENDER = "Chat <chat@chat.example>"
-TEMPLATES = EmailTemplates("https://chat.example", minutes=10, hours=24)
+TEMPLATES = EmailTemplates("https://chat.example", minutes=10, hours=24, days=7)
 EMAIL = TEMPLATES.sign_in("ada@example.org", "t0ken-t0ken")
 
 

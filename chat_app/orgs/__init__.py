@@ -1,0 +1,1 @@
+"""Organisations: who belongs to one and as what, and invitations to it."""

@@ -1,0 +1,119 @@
+"""What a role in an organisation allows. Pure, but for the rows that say who has which role.
+
+A member uses the organisation and sees who belongs to it. An admin also invites, removes, and
+changes roles, up to their own role. An owner may do everything; there is always one.
+"""
+
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from chat_app.auth.principal import Principal, Role
+from chat_app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import Membership, Organisation
+
+ROLES: tuple[Role, ...] = ("member", "admin", "owner")
+"""The roles, each of which may do what those before it may."""
+
+
+class LastOwner(Conflict):
+    """The organisation would have no owner."""
+
+    code = "last_owner"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An organisation needs an owner. Make another member an owner first, or delete it."
+        )
+
+
+class RoleRequired(Forbidden):
+    """The user's role in the organisation does not allow this."""
+
+    code = "role_required"
+
+    def __init__(self) -> None:
+        super().__init__("Your role in this organisation doesn't allow this.")
+
+
+def is_at_least(role: str, least: Role) -> bool:
+    """Whether a role allows what another one does."""
+    return ROLES.index(checked_role(role)) >= ROLES.index(least)
+
+
+def checked_role(role: str) -> Role:
+    """A role as it is written by a client.
+
+    Raises:
+        InvalidInput: There is no such role.
+    """
+    for one in ROLES:
+        if one == role:
+            return one
+    raise InvalidInput("There is no such role.")
+
+
+async def lock_organisation(
+    session: SystemSession, principal: Principal, org_id: UUID, *, least: Role = "member"
+) -> tuple[Organisation, Role]:
+    """An organisation of the user, whose members nobody else changes until the transaction ends.
+
+    The role is that of the row, not of the principal: it may have changed a moment ago.
+
+    Args:
+        session: A write transaction that sees what others commit meanwhile (`read_committed`).
+        principal: The user.
+        org_id: The organisation.
+        least: The role that is needed.
+
+    Returns:
+        The organisation, and the user's role in it.
+
+    Raises:
+        NotFound: The user does not belong to it; it looks the same if there is none.
+        RoleRequired: The user's role is less.
+    """
+    found = await session.exec(
+        select(Organisation).where(col(Organisation.id) == org_id).with_for_update()
+    )
+    organisation = found.first()
+    membership = await session.get(Membership, (principal.user_id, org_id))
+    if organisation is None or membership is None:
+        raise NotFound
+    role = checked_role(membership.role)
+    if not is_at_least(role, least):
+        raise RoleRequired
+    return organisation, role
+
+
+async def require_member(
+    session: SystemSession, principal: Principal, org_id: UUID, *, least: Role = "member"
+) -> Role:
+    """The user's role in an organisation, to read something of it.
+
+    Raises:
+        NotFound, RoleRequired: See `lock_organisation`.
+    """
+    membership = await session.get(Membership, (principal.user_id, org_id))
+    if membership is None:
+        raise NotFound
+    role = checked_role(membership.role)
+    if not is_at_least(role, least):
+        raise RoleRequired
+    return role
+
+
+async def require_other_owner(session: SystemSession, org_id: UUID, user_id: UUID) -> None:
+    """Refuse what takes the last owner from an organisation that is locked.
+
+    Raises:
+        LastOwner: Nobody but the user is an owner.
+    """
+    others = select(Membership.user_id).where(
+        col(Membership.org_id) == org_id,
+        col(Membership.role) == "owner",
+        col(Membership.user_id) != user_id,
+    )
+    if (await session.exec(others.limit(1))).first() is None:
+        raise LastOwner

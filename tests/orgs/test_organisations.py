@@ -1,0 +1,346 @@
+"""Organisations: who may do what to whom, and what happens to threads."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from chat_app.auth.account.delete import OnlyOwner, delete_account
+from chat_app.auth.account.export import export_account
+from chat_app.auth.errors import InvalidName
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import ChatError, Conflict, InvalidInput, NotFound
+from chat_app.db.tables import PRIVATE, AuditEvent, Membership, Message, Run, SearchEntry, Thread
+from chat_app.orgs.roles import LastOwner, RoleRequired
+from testing.organisations import OrgHarness
+
+
+async def test_a_user_creates_an_organisation_and_owns_it(harness: OrgHarness) -> None:
+    ada = await harness.person("ada")
+    assert (await harness.now(ada)).memberships == {}
+    made = await harness.live.organisations.create(ada, "  Acme  ")
+    assert (made.name, made.role, made.allows_admin_reading) == ("Acme", "owner", False)
+    # the next event knows it, although the principal was cached a moment ago
+    assert (await harness.now(ada)).memberships == {made.id: "owner"}
+    assert await harness.live.organisations.of(ada) == [made]
+    bob = await harness.person("bob")
+    assert await harness.live.organisations.of(bob) == []
+    for call in (harness.live.organisations.get, harness.live.organisations.members):
+        with pytest.raises(NotFound):
+            await call(bob, made.id)
+        with pytest.raises(NotFound):
+            await call(ada, uuid4())
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "a\u202eb"])
+async def test_a_name_that_is_none_is_refused(harness: OrgHarness, name: str) -> None:
+    ada = await harness.person("ada")
+    with pytest.raises((InvalidInput, InvalidName)):
+        await harness.live.organisations.create(ada, name)
+    assert await harness.live.organisations.of(ada) == []
+
+
+async def test_the_verdict_of_each_role_on_each_role(harness: OrgHarness) -> None:
+    """Who may change and remove whom; the table is that of `docs/organisations.md`."""
+    orgs = harness.live.organisations
+    roles = ("member", "admin", "owner")
+    for actor_role in roles:
+        for target_role in roles:
+            for new_role in roles:
+                chief, actor, target = [await harness.person(uuid4().hex) for _ in range(3)]
+                org = await harness.organisation(
+                    chief, **{f"{actor_role}_1": actor, f"{target_role}_2": target}
+                )
+                rank = roles.index
+                is_allowed = actor_role != "member" and rank(actor_role) >= max(
+                    rank(target_role), rank(new_role)
+                )
+                if is_allowed:
+                    await orgs.change_role(actor, org, target.user_id, new_role)
+                else:
+                    with pytest.raises(RoleRequired):
+                        await orgs.change_role(actor, org, target.user_id, new_role)
+                expected = new_role if is_allowed else target_role
+                assert (await harness.roles(org))[target.user_id] == expected
+                may_remove = actor_role != "member" and rank(actor_role) >= rank(expected)
+                if may_remove:
+                    await orgs.remove(actor, org, target.user_id)
+                else:
+                    with pytest.raises(RoleRequired):
+                        await orgs.remove(actor, org, target.user_id)
+                assert (target.user_id in await harness.roles(org)) is not may_remove
+
+
+async def test_only_an_owner_lets_admins_read(harness: OrgHarness) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    org = await harness.organisation(ada, admin=bob, member=eve)
+    change = harness.live.organisations.change
+    await change(bob, org, name="Bobs")
+    for who in (bob, eve):
+        with pytest.raises(RoleRequired):
+            await change(who, org, allows_admin_reading=True)
+    with pytest.raises(RoleRequired):
+        await change(eve, org, name="Eves")
+    await change(ada, org, allows_admin_reading=True)
+    seen = await harness.live.organisations.get(eve, org)
+    assert (seen.name, seen.allows_admin_reading, seen.role) == ("Bobs", True, "member")
+
+
+async def test_the_last_owner_neither_leaves_nor_is_demoted_nor_deletes_the_account(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, admin=bob)
+    orgs, live = harness.live.organisations, harness.live
+    with pytest.raises(LastOwner):
+        await orgs.leave(ada, org)
+    with pytest.raises(LastOwner):
+        await orgs.change_role(ada, org, ada.user_id, "admin")
+    with pytest.raises(Conflict):
+        await orgs.remove(ada, org, ada.user_id)
+    with pytest.raises(OnlyOwner):
+        await delete_account(live.db, live.sessions, ada, "ada@chat.example")
+    assert await harness.roles(org) == {ada.user_id: "owner", bob.user_id: "admin"}
+    await orgs.change_role(ada, org, bob.user_id, "owner")
+    await delete_account(live.db, live.sessions, ada, "ada@chat.example")
+    assert await harness.roles(org) == {bob.user_id: "owner"}
+
+
+async def test_of_twenty_owners_who_all_go_at_once_one_stays(harness: OrgHarness) -> None:
+    owners = [await harness.person(f"owner{number}") for number in range(20)]
+    org = await harness.organisation(
+        owners[0], **{f"owner_{number}": who for number, who in enumerate(owners[1:], 1)}
+    )
+    orgs = harness.live.organisations
+
+    async def go(number: int) -> bool:
+        who, other = owners[number], owners[(number + 1) % 20]
+        try:
+            if number % 3 == 0:
+                await orgs.leave(who, org)
+            elif number % 3 == 1:
+                await orgs.remove(who, org, other.user_id)
+            else:
+                await orgs.change_role(who, org, who.user_id, "member")
+        except (LastOwner, NotFound, RoleRequired):
+            return False
+        return True
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(go, range(20)))
+        while "owner" in (roles := await harness.roles(org)).values():
+            last = [user_id for user_id, role in roles.items() if role == "owner"]
+            if len(last) == 1:
+                break
+            (who,) = [one for one in owners if one.user_id == last[0]]
+            await orgs.leave(who, org)
+    assert list((await harness.roles(org)).values()).count("owner") == 1
+    (who,) = [one for one in owners if (await harness.roles(org)).get(one.user_id) == "owner"]
+    with pytest.raises(LastOwner):
+        await orgs.leave(who, org)
+
+
+async def test_threads_vanish_on_leaving_and_come_back_on_a_return(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live = harness.live
+    mine = await live.threads.create(await harness.now(bob), title="at work", org_id=org)
+    await live.threads.create(bob, title="at home")
+    sent = await live.runs.send(
+        await harness.now(bob), text="a garden", client_id="c1", thread_id=mine.id
+    )
+    await _finish(harness, bob, sent.run_id)
+    assert await harness.threads(bob) == {"at work", "at home"}
+    assert await harness.threads(bob, org) == {"at work"}
+    assert await harness.threads(bob, PRIVATE) == {"at home"}
+    assert await harness.threads(ada) == set(), "no list has a colleague's thread"
+    await live.organisations.remove(ada, org, bob.user_id)
+    now = await harness.now(bob)
+    assert await harness.threads(bob) == {"at home"}
+    for call in (live.threads.get, live.threads.window, live.threads.delete, live.threads.restore):
+        with pytest.raises(NotFound):
+            await call(now, mine.id)
+    with pytest.raises(NotFound):
+        await live.threads.move(now, mine.id, PRIVATE)
+    assert (await live.search.find(now, "garden", after=None, limit=9)).hits == []
+    with pytest.raises(NotFound):
+        await live.runs.send(now, text="more", client_id="c2", thread_id=mine.id)
+    with pytest.raises(NotFound):
+        await live.runs.find(now, sent.run_id)
+    with pytest.raises(NotFound):
+        await live.threads.create(now, title="planted", org_id=org)
+    assert (await harness.stored())["at work"] == org
+    token = await harness.invite(ada, org, "bob@chat.example")
+    await live.invitations.accept(now, token)
+    assert await harness.threads(bob) == {"at work", "at home"}
+    found = await live.search.find(await harness.now(bob), "garden", after=None, limit=9)
+    assert {hit.thread_id for hit in found.hits} == {mine.id}
+
+
+async def test_a_thread_moves_with_everything_in_it(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org, foreign = await harness.organisation(ada), await harness.organisation(bob)
+    live = harness.live
+    ada = await harness.now(ada)
+    sent = await live.runs.send(ada, text="a garden", client_id="c1")
+    await _finish(harness, ada, sent.run_id)
+    for target in (org, PRIVATE, org):
+        await live.threads.move(ada, sent.thread_id, target)
+        async with live.db.read(ada) as session:
+            for table in (Message, Run, SearchEntry):
+                rows = (await session.exec(select(table))).all()
+                assert rows
+                assert {row.org_id for row in rows} == {target}, table
+        assert (await live.threads.get(ada, sent.thread_id)).org_id == target
+    with pytest.raises(NotFound):
+        await live.threads.move(ada, sent.thread_id, foreign)
+    with pytest.raises(NotFound):
+        await live.threads.move(await harness.now(bob), sent.thread_id, foreign)
+    again = await live.runs.send(
+        ada, text="go on", client_id="c2", thread_id=sent.thread_id, model="fake:300x20"
+    )
+    with pytest.raises(Conflict, match="still being written"):
+        await live.threads.move(ada, sent.thread_id, PRIVATE)
+    await live.runs.stop(ada, again.run_id)
+    await live.threads.move(ada, sent.thread_id, PRIVATE)
+    async with live.db.system("audit") as session:
+        rows = await session.exec(select(AuditEvent).where(AuditEvent.action == "thread_moved"))
+        assert [row.org_id for row in rows] == [org, None, org, None]
+
+
+async def test_a_running_answer_ends_with_the_membership_and_keeps_its_text(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live = harness.live
+    now = await harness.now(bob)
+    at_work = await live.runs.send(
+        now, text="one", client_id="c1", model="fake:3000x20", org_id=org
+    )
+    at_home = await live.runs.send(now, text="two", client_id="c2", model="fake:3000x20")
+    events = live.runs.follow(now, at_work.run_id)
+    async with asyncio.timeout(30):
+        await anext(events)
+        await live.organisations.remove(ada, org, bob.user_id)
+        end = [event async for event in events][-1]
+    assert getattr(end, "status", None) == "revoked"
+    with pytest.raises(NotFound):
+        await anext(live.runs.follow(await harness.now(bob), at_work.run_id))
+    async with live.db.system("run log") as session:
+        run = await session.require(Run, at_work.run_id)
+        answer = await session.require(Message, at_work.message_id)
+        assert (run.status, answer.status, run.org_id) == ("revoked", "revoked", org)
+        assert answer.parts, "what was shown is kept"
+        assert (await session.require(Run, at_home.run_id)).status in ("queued", "running")
+    await live.runs.stop(await harness.now(bob), at_home.run_id)
+
+
+async def test_an_answer_that_is_stored_while_its_user_is_removed_ends_too(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live = harness.live
+    stale = await harness.now(bob)
+    await live.organisations.remove(ada, org, bob.user_id)
+    sent = await live.runs.send(stale, text="one", client_id="c1", model="fake:3000x20", org_id=org)
+    async with asyncio.timeout(30):
+        end = [event async for event in live.runs.follow(stale, sent.run_id)][-1]
+    assert getattr(end, "status", None) == "revoked"
+
+
+async def test_an_organisation_is_deleted_when_its_owner_is_alone(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live = harness.live
+    await live.threads.create(await harness.now(ada), title="hers", org_id=org)
+    await live.threads.create(await harness.now(bob), title="his", org_id=org)
+    with pytest.raises(RoleRequired):
+        await live.organisations.delete(bob, org)
+    with pytest.raises(Conflict, match="other members"):
+        await live.organisations.delete(ada, org)
+    await live.organisations.remove(ada, org, bob.user_id)
+    await live.organisations.delete(ada, org)
+    assert await harness.stored() == {"hers": PRIVATE}
+    assert await harness.threads(ada) == {"hers"}
+    assert await harness.threads(bob) == set()
+    assert (await harness.now(ada)).memberships == {}
+    with pytest.raises(NotFound):
+        await live.organisations.get(ada, org)
+
+
+async def test_an_account_export_says_where_its_user_belongs(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    exported = await export_account(harness.live.db, bob)
+    (found,) = exported["organisations"]
+    assert (found["id"], found["name"], found["role"]) == (str(org), "Acme", "member")
+
+
+async def test_each_action_is_in_the_audit_log(harness: OrgHarness) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    live = harness.live
+    org = (await live.organisations.create(ada, "Secret name")).id
+    token = await harness.invite(ada, org, "bob@chat.example", "admin")
+    await live.invitations.accept(bob, token)
+    await live.organisations.change(ada, org, name="Other name")
+    await live.organisations.change_role(ada, org, bob.user_id, "member")
+    await harness.invite(ada, org, "eve@chat.example")
+    (open_,) = await live.invitations.open(ada, org)
+    await live.invitations.revoke(ada, org, open_.id)
+    await live.organisations.leave(bob, org)
+    await live.invitations.accept(eve, await harness.invite(ada, org, "eve@chat.example"))
+    await live.organisations.remove(ada, org, eve.user_id)
+    await live.organisations.delete(ada, org)
+    async with live.db.system("audit") as session:
+        rows = await session.exec(
+            select(AuditEvent).where(AuditEvent.org_id == org).order_by(AuditEvent.id)  # pyright: ignore[reportArgumentType]
+        )
+        events = rows.all()
+    assert [event.action for event in events] == [
+        *("organisation_created", "invitation_created", "invitation_accepted"),
+        *("organisation_changed", "role_changed", "invitation_created", "invitation_revoked"),
+        *("member_left", "invitation_created", "invitation_accepted", "member_removed"),
+        "organisation_deleted",
+    ]
+    told = repr([event.model_dump() for event in events])
+    assert not any(word in told for word in ("@", "Secret", "Other", "Bob"))
+
+
+async def test_a_membership_is_of_a_user_and_an_organisation(harness: OrgHarness) -> None:
+    ada = await harness.person("ada")
+    for row in (
+        Membership(user_id=ada.user_id, org_id=uuid4(), role="owner"),
+        Membership(user_id=uuid4(), org_id=await harness.organisation(ada), role="owner"),
+    ):
+        with pytest.raises(IntegrityError):
+            async with harness.live.db.system("organisations", write=True) as session:
+                session.add(row)
+
+
+async def test_a_role_that_is_none_is_refused(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    for role in ("", "Owner", "admin,owner", "site admin"):
+        with pytest.raises(ChatError):
+            await harness.live.organisations.change_role(ada, org, bob.user_id, role)
+    assert (await harness.roles(org))[bob.user_id] == "member"
+
+
+async def _finish(harness: OrgHarness, who: Principal, run_id: UUID) -> None:
+    async with asyncio.timeout(30):
+        async for _ in harness.live.runs.follow(await harness.now(who), run_id):
+            pass
+
+
+async def test_a_thread_of_another_is_reached_by_no_member(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    hers = await harness.live.threads.create(await harness.now(ada), title="hers", org_id=org)
+    async with harness.live.db.read(await harness.now(bob)) as session:
+        assert (await session.exec(select(Thread))).all() == []
+    with pytest.raises(NotFound):
+        await harness.live.threads.get(await harness.now(bob), hers.id)
