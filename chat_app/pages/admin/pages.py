@@ -1,10 +1,12 @@
 """The pages of the administration: the list of them all."""
 
 from chat_app.pages.admin.audit import audit_log
+from chat_app.pages.admin.models import models
 from chat_app.pages.admin.overview import overview
 from chat_app.pages.admin.people import people
 from chat_app.pages.settings.layout import Menu, MenuPage
 from chat_app.states.admin.audit import AuditState
+from chat_app.states.admin.models import ModelHealthState
 from chat_app.states.admin.overview import OverviewState
 from chat_app.states.admin.people import PeopleState
 
@@ -24,6 +26,14 @@ PAGES = (
         loads=(PeopleState.load,),
         picture="people",
         about="Users, invitations and roles",
+    ),
+    MenuPage(
+        "/admin/models",
+        "Models",
+        models,
+        loads=(ModelHealthState.load,),
+        picture="chat",
+        about="How providers answer",
     ),
     MenuPage(
         "/admin/audit",

@@ -1,0 +1,40 @@
+"""What the pages of the administration show."""
+
+import pytest
+
+from chat_app.llm.base import ProviderError
+from chat_app.llm.health import FAILURES
+from chat_app.states.admin.models import ModelHealthState
+from chat_app.states.admin.overview import OverviewState
+from testing.reflex_tabs import Harness, Tab
+
+
+@pytest.fixture
+async def root(harness: Harness) -> Tab:
+    principal = await harness.user("root@example.com")
+    await harness.live.site_roles.promote(principal.user_id)
+    return await harness.tab(principal)
+
+
+async def test_a_model_that_fails_is_said_to_rest(harness: Harness, root: Tab) -> None:
+    await root.send(ModelHealthState.load())
+    before = (await root.state(ModelHealthState)).items
+    assert {one.tag for one in before} == {""}
+    for _ in range(FAILURES):
+        harness.live.models.health.failed(
+            "fake", ProviderError("unreachable", "provider_unreachable")
+        )
+    await root.send(ModelHealthState.load())
+    after = {one.id: one for one in (await root.state(ModelHealthState)).items}
+    assert after["fake"].tag == "Resting"
+    assert "can't be reached." in after["fake"].detail
+    assert "It is tried again in 15 s." in after["fake"].detail
+    assert [one.tag for id, one in after.items() if id != "fake" and one.tag] == []
+
+
+async def test_the_overview_counts_users(harness: Harness, root: Tab) -> None:
+    eve = await harness.user("eve@example.com")
+    await harness.live.user_access.disable(eve.user_id)
+    await root.send(OverviewState.load())
+    state = await root.state(OverviewState)
+    assert (state.users, state.disabled, state.admins, state.seen_today) == (2, 1, 1, 2)
