@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import reflex as rx
@@ -70,8 +69,8 @@ def _add_menu(add: Callable[..., None], menu: Menu, protect: Callable[[Page, Pag
     """
     first = menu.pages[0]
     for path, title, shown, loads in (
-        (menu.path, menu.title, menu.index, first.loads),
-        *((page.path, page.title, partial(menu.show, page), page.loads) for page in menu.pages),
+        (menu.path, menu.title, menu.index(), first.loads),
+        *((page.path, page.title, menu.shown(page), page.loads) for page in menu.pages),
     ):
         add(
             protect(shown, menu.waiting),

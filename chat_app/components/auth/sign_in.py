@@ -1,5 +1,6 @@
 """Forms that sign in and out, the page layout around them, and the protection of other pages."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -192,6 +193,7 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
         waiting: What is shown until then. It is part of the built file, so it names no user.
     """
 
+    @functools.wraps(page)  # Reflex writes a page's scripts into a file of its function's module
     def protected() -> rx.Component:
         is_signed_in = AuthState.phase == "authenticated"
         return rx.fragment(
@@ -216,7 +218,12 @@ def require_admin(page: Page, *, waiting: Page, otherwise: Page) -> Page:
         waiting: See `require_auth`.
         otherwise: The page that is not there.
     """
-    return require_auth(lambda: rx.cond(AuthState.is_admin, page(), otherwise()), waiting=waiting)
+
+    @functools.wraps(page)
+    def of_admin() -> rx.Component:
+        return rx.cond(AuthState.is_admin, page(), otherwise())
+
+    return require_auth(of_admin, waiting=waiting)
 
 
 def if_query(parameter: str, then: rx.Component, otherwise: rx.Component) -> rx.Component:

@@ -1,5 +1,6 @@
 """The layout of pages with a menu beside them: those of the settings and of the administration."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -51,18 +52,28 @@ class Menu:
     path: str
     pages: tuple[MenuPage, ...]
 
-    def show(self, page: MenuPage) -> rx.Component:
+    def shown(self, page: MenuPage) -> Callable[[], rx.Component]:
         """A page as a signed-in user sees it."""
-        return self._layout(
-            rx.el.h1(page.title), url_problem(), page.sections(), scroll_to_hash(), page=page
-        )
 
-    def index(self) -> rx.Component:
+        @functools.wraps(page.sections)
+        def show() -> rx.Component:
+            return self._layout(
+                rx.el.h1(page.title), url_problem(), page.sections(), scroll_to_hash(), page=page
+            )
+
+        return show
+
+    def index(self) -> Callable[[], rx.Component]:
         """The first page, which a phone hides in favour of the menu."""
         first = self.pages[0]
-        return self._layout(
-            rx.el.h1(first.title), url_problem(), first.sections(), page=first, is_index=True
-        )
+
+        @functools.wraps(first.sections)
+        def show() -> rx.Component:
+            return self._layout(
+                rx.el.h1(first.title), url_problem(), first.sections(), page=first, is_index=True
+            )
+
+        return show
 
     def waiting(self) -> rx.Component:
         """The layout before it is known who is signed in."""
