@@ -37,8 +37,9 @@ LONG = 2_000
 """Tokens of a long answer."""
 ELEMENTS = 1_000
 """The most elements that a long answer may have in the document."""
-SCRIPT_FILES, SCRIPT_BYTES = 15, 300_000
-"""What the chat page may load, as transferred."""
+SCRIPT_FILES, SCRIPT_BYTES = 18, 300_000
+"""What the chat page may load, as transferred; all files are preloaded, and each page more splits
+what pages share into more of them."""
 
 HYDRATE = "reflex___state____state.hydrate_and_load"
 SEND = f"{ChatState.get_full_name()}.send"

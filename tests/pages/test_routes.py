@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ def test_the_settings_are_five_pages_and_each_marks_itself_in_the_menu() -> None
     listed = [page for page in PAGES if page.about]
     assert [page.title for page in listed] == ["Account", "Security", "Chat", "API keys", "Data"]
     for page in PAGES:
-        shown = str(MENU.show(page).render())
+        shown = str(MENU.shown(page)().render())
         assert all((other.path in shown) is (other in listed) for other in PAGES)
         assert shown.count("aria-current") == (page in listed)
 
@@ -136,8 +135,8 @@ def test_every_style_sheet_exists(app: _App) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        *(chat, sign_in, sign_up, MENU.index, admin.MENU.index),
-        *(partial(menu.show, page) for menu in (MENU, admin.MENU) for page in menu.pages),
+        *(chat, sign_in, sign_up, MENU.index(), admin.MENU.index()),
+        *(menu.shown(page) for menu in (MENU, admin.MENU) for page in menu.pages),
     ],
 )
 def test_no_page_brings_a_component_library(page: Any) -> None:
