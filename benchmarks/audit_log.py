@@ -87,7 +87,7 @@ async def _measure(services: Services) -> list[Row]:
 async def _fill(services: Services) -> None:
     async def add(session: SystemSession, count: int) -> None:
         for _ in range(count):
-            await audit.append(session, "setting_changed", actor="system")
+            await audit.append(session, "organisation_changed", actor="system")
 
     for _ in range(_ROWS // 1_000):
         async with services.db.system("audit", write=True) as session:

@@ -37,7 +37,7 @@ def sealer_of(db: Database, settings: Settings, **more: Any) -> Sealer:
     return Sealer(db, KeyRing(settings), more.pop("clock", Time()), FailureCounts(), **more)
 
 
-async def write_events(db: Database, count: int, action: Action = "setting_changed") -> None:
+async def write_events(db: Database, count: int, action: Action = "organisation_changed") -> None:
     """Add rows, in one transaction."""
     entries = [
         audit.entry(action, actor="system", details={"setting": f"number-{number}"})

@@ -37,23 +37,13 @@ TITLES: dict[Action, str] = {
     "organisation_created": "Organisation created",
     "organisation_changed": "Organisation changed",
     "organisation_deleted": "Organisation deleted",
-    "member_added": "Member added",
     "member_removed": "Member removed",
     "member_left": "Member left",
     "invitation_created": "Invitation created",
     "invitation_accepted": "Invitation accepted",
     "invitation_revoked": "Invitation revoked",
     "thread_moved": "Chat moved",
-    "admin_reading_allowed": "Reading by an admin began",
-    "admin_reading_ended": "Reading by an admin ended",
-    "thread_read_as_admin": "Chat read by an admin",
     "setup_link_used": "Setup link used",
-    "sign_up_policy_changed": "Sign-up policy changed",
-    "setting_changed": "Setting changed",
-    "model_enabled": "Model turned on",
-    "model_disabled": "Model turned off",
-    "announcement_published": "Announcement published",
-    "announcement_withdrawn": "Announcement withdrawn",
 }
 """Action → its name on a page."""
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, Protocol, TypedDict
 from uuid import UUID
 
@@ -31,7 +30,7 @@ class HasUser(Protocol):
 Actor = HasUser | UUID | Literal["system", "command line", "anonymous"]
 """Who acts: a principal, the id of a user, or what acts without one."""
 
-SubjectKind = Literal["user", "thread", "organisation", "invitation", "grant", "announcement"]
+SubjectKind = Literal["user", "thread", "organisation", "invitation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +86,9 @@ class Details(TypedDict, total=False):
     session: UUID
     key: UUID
     passkey: UUID
-    thread: UUID
-    grant: UUID
     setting: str
     value: str
-    model: str
     format: str
-    until: datetime
-    minutes: int
     previous_key: str
 
 
@@ -223,8 +217,6 @@ def _plain(details: Details) -> dict[str, str | int | bool]:
     for name, value in details.items():
         if name not in _KEYS:
             raise ValueError(f"The audit log has no detail {name!r}.")
-        if isinstance(value, datetime):
-            value = value.isoformat()
         if value in (None, ""):
             continue
         if not isinstance(value, int):

@@ -68,23 +68,13 @@ SecurityEvent = Literal[
     "organisation_created",
     "organisation_changed",
     "organisation_deleted",
-    "member_added",
     "member_removed",
     "member_left",
     "invitation_created",
     "invitation_accepted",
     "invitation_revoked",
     "thread_moved",
-    "admin_reading_allowed",
-    "admin_reading_ended",
-    "thread_read_as_admin",
     "setup_link_used",
-    "sign_up_policy_changed",
-    "setting_changed",
-    "model_enabled",
-    "model_disabled",
-    "announcement_published",
-    "announcement_withdrawn",
 ]
 """What is logged as a security event (ASVS 16.3), and kept in the audit log."""
 

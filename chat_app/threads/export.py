@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from sqlmodel import col, select
 
+from chat_app import audit
 from chat_app.auth.account.export import export_account, picture_of, timestamp
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import message_of
@@ -27,7 +28,8 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
 
     A thread is there as JSON and as Markdown; the reports are those of the user's clients.
 
-    Deleted threads that can still be restored are included.
+    Deleted threads that can still be restored are included. Two rows of the audit log say that the
+    account and the chats were exported.
 
     Args:
         db: The database.
@@ -57,6 +59,10 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
                 threads = (
                     await session.exec(select(Thread).order_by(col(Thread.created_at)))
                 ).all()
+            async with db.write(principal) as session:
+                await audit.append(
+                    session, "chats_exported", actor=principal, details={"count": len(threads)}
+                )
             for number, thread in enumerate(threads, 1):
                 async with db.read(principal) as session:
                     rows = await session.exec(

@@ -25,7 +25,7 @@ async def main():
     await write_events(db, 3)
     async with db.system("audit", write=True) as session:
         from chat_app import audit
-        await audit.append(session, "setting_changed", actor="system")
+        await audit.append(session, "organisation_changed", actor="system")
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
@@ -99,7 +99,7 @@ def test_an_export_is_filtered_and_is_a_row_itself(
 ) -> None:
     _sealed(database, settings, 2)
     said = run_command(
-        *("audit", "export", "--action", "setting_changed", "--since", "2020-01-01"),
+        *("audit", "export", "--action", "organisation_changed", "--since", "2020-01-01"),
         folder=tmp_path,
     )
     assert [json.loads(one)["seq"] for one in said.out.splitlines()] == [1, 2]

@@ -11,13 +11,13 @@ from pyotp.totp import TOTP
 from chat_app.api.routes import http_app
 from chat_app.audit.append import DELETED_USER
 from chat_app.auth.account.delete import delete_account
-from chat_app.auth.account.export import export_account
 from chat_app.auth.errors import InvalidCredentials
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.db.tables import AuditEvent
 from chat_app.gateway import Gateway
 from chat_app.services import services
+from chat_app.threads.export import export
 from testing.audit_log import events_of, identity_of
 from testing.auth_api import JSON
 from testing.database import DatabaseUnderTest
@@ -78,7 +78,7 @@ async def test_every_change_of_an_account_is_a_row_without_content(harness: Harn
     await live.password_changes.set(ada, NEW_PASSWORD, "192.0.2.7")
     key = await live.api_keys.create(ada, name=KEY_NAME, scopes=["chat"], days=7)
     await live.api_keys.revoke(ada, key.id)
-    await export_account(live.db, ada)
+    (await export(live.db, ada)).close()
     await live.administration.set_password(user_id, PASSWORD)
     await live.site_roles.promote(user_id)
     await live.site_roles.demote(user_id)
@@ -104,6 +104,7 @@ async def test_every_change_of_an_account_is_a_row_without_content(harness: Harn
         ("api_key_created", "ada"),
         ("api_key_ended", "ada"),
         ("account_exported", "ada"),
+        ("chats_exported", "ada"),
         ("session_ended", "system"),
         ("password_reset", "command line"),
         ("user_unlocked", "command line"),

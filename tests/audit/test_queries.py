@@ -28,7 +28,7 @@ async def _add(db: Database, people: list[Person], organisations: list[UUID]) ->
                 at = START + timedelta(hours=number)
                 await audit.append(
                     session,
-                    "role_changed" if number % 2 else "member_added",
+                    "role_changed" if number % 2 else "member_removed",
                     actor=person.principal,
                     subject=audit.Subject("user", people[0].principal.user_id),
                     organisation=organisation,
@@ -82,7 +82,7 @@ async def test_an_organisation_sees_its_own_rows_whatever_is_asked_for(
         Filters(organisation=there),
         Filters(actor=bob.principal.user_id),
         Filters(subject=alice.principal.user_id),
-        Filters(actions=["role_changed", "member_added"]),
+        Filters(actions=["role_changed", "member_removed"]),
     )
     for filters in questions:
         events = (await page(db, reach, filters)).events
@@ -110,7 +110,7 @@ async def test_an_export_has_every_row_and_what_it_is_sealed_with(
     organisation = uuid4()
     await _add(db, [alice, bob], [organisation])
     exported = [json.loads(one) async for one in lines(every(db, EVERYTHING), "jsonl")]
-    assert [one["action"] for one in exported] == ["member_added", "role_changed"] * 2
+    assert [one["action"] for one in exported] == ["member_removed", "role_changed"] * 2
     assert [one["organisation"] for one in exported][2:] == [str(organisation)] * 2
     assert exported[0]["at"] == "2026-03-01T12:00:00.000000+00:00"
     assert exported[0]["actor"] == await identity_of(db, alice.principal.user_id)

@@ -27,7 +27,7 @@ _ACTORS = {
     "command line": "The command line",
     "anonymous": "Somebody who was not signed in",
 }
-_IDS = ("session", "key", "passkey", "grant", "thread", "previous_key")
+_IDS = ("session", "key", "passkey", "previous_key")
 """Details that mean nothing to people."""
 
 
