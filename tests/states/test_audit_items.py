@@ -38,7 +38,7 @@ def test_whoever_acted_alone_is_named_once() -> None:
     [
         ("system", "The system"),
         ("command line", "The command line"),
-        ("anonymous", "Somebody who was not signed in"),
+        ("anonymous", "Not signed in"),
         ("gone", "Deleted user"),
         ("deleted user", "Deleted user"),
     ],

@@ -25,7 +25,7 @@ from chat_app.states.admin import AdminState
 _ACTORS = {
     "system": "The system",
     "command line": "The command line",
-    "anonymous": "Somebody who was not signed in",
+    "anonymous": "Not signed in",
 }
 _IDS = ("session", "key", "passkey", "previous_key")
 """Details that mean nothing to people."""
