@@ -73,7 +73,7 @@ def export_log(
     from chat_app import audit as log
     from chat_app.audit.actions import Action
     from chat_app.audit.export import lines
-    from chat_app.audit.queries import EVERYTHING, Filters, every
+    from chat_app.audit.queries import Filters, every
 
     known = set(get_args(Action))
     if unknown := [one for one in action or () if one not in known]:
@@ -88,7 +88,7 @@ def export_log(
         async with services.db.system("audit", write=True) as session:
             details: log.Details = {"format": form.value}
             await log.append(session, "audit_exported", actor="command line", details=details)
-        async for line in lines(every(services.db, EVERYTHING, filters), form.value):
+        async for line in lines(every(services.db, filters), form.value):
             sys.stdout.write(line)
 
     with_services(write)

@@ -11,7 +11,7 @@ from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import Query
 from chat_app.api.routing import Routes
 from chat_app.audit.export import Format, lines
-from chat_app.audit.queries import EVERYTHING, every, typed_filters
+from chat_app.audit.queries import every, typed_filters
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.services import services
@@ -52,7 +52,7 @@ async def export(request: Request, principal: Principal, query: AuditQuery) -> R
         )
     name = f'attachment; filename="audit.{query.format}"'
     return StreamingResponse(
-        _chunks(lines(every(db, EVERYTHING, filters), form)),
+        _chunks(lines(every(db, filters), form)),
         media_type=_MEDIA_TYPES[query.format],
         headers=NO_STORE | {"Content-Disposition": name},
     )

@@ -16,7 +16,7 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AuditRow:
     """A row of the audit log (`db.tables.AuditEvent`), with its columns in order."""
 
     id: int

@@ -43,22 +43,7 @@ class Filters:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Which rows a reader may see at all, whatever is asked for.
-
-    Args:
-        organisation: The rows of this organisation only; None for every row, which a site admin or
-            the operator sees.
-    """
-
-    organisation: UUID | None
-
-
-EVERYTHING = Reach(None)
-
-
-class Person(NamedTuple):
+class AuditedUser(NamedTuple):
     """The user behind a random id, while the account is there."""
 
     user_id: UUID
@@ -77,7 +62,7 @@ class AuditPage:
     """
 
     events: list[AuditEvent]
-    people: dict[str, Person]
+    people: dict[str, AuditedUser]
     before: int | None
 
 
@@ -128,24 +113,22 @@ def _day(text: str) -> datetime | None:
 
 async def page(
     db: Database,
-    reach: Reach,
     filters: Filters | None = None,
     *,
     before: int | None = None,
     most: int = PAGE,
 ) -> AuditPage:
-    """A page of the log.
+    """A page of the log, from every row of it: the caller has checked the role of its reader.
 
     Args:
         db: The database.
-        reach: What the reader may see; the caller has checked their role.
-        filters: What they ask for.
+        filters: Which rows.
         before: `AuditPage.before` of the page before it.
         most: How many rows.
     """
     filters = filters or Filters()
     async with db.system("audit") as session:
-        wanted = await _conditions(session, reach, filters)
+        wanted = await _conditions(session, filters)
         if wanted is None:
             return AuditPage([], {}, None)
         if before is not None:
@@ -160,20 +143,17 @@ async def page(
         )
 
 
-async def every(
-    db: Database, reach: Reach, filters: Filters | None = None
-) -> AsyncIterator[AuditEvent]:
+async def every(db: Database, filters: Filters | None = None) -> AsyncIterator[AuditEvent]:
     """Every row, the oldest first, a few in memory at a time.
 
     Args:
         db: The database.
-        reach: What the reader may see.
-        filters: What they ask for.
+        filters: Which rows.
     """
     after = 0
     while True:
         async with db.system("audit") as session:
-            wanted = await _conditions(session, reach, filters or Filters())
+            wanted = await _conditions(session, filters or Filters())
             if wanted is None:
                 return
             oldest = (
@@ -198,13 +178,9 @@ async def identity_of(session: SystemSession, user_id: UUID) -> str | None:
     return found.first()
 
 
-async def _conditions(
-    session: SystemSession, reach: Reach, filters: Filters
-) -> list[ColumnElement[bool]] | None:
+async def _conditions(session: SystemSession, filters: Filters) -> list[ColumnElement[bool]] | None:
     """The conditions of a query; None when no row can meet them."""
     found: list[ColumnElement[bool]] = []
-    if reach.organisation is not None:
-        found.append(col(AuditEvent.org_id) == reach.organisation)
     if filters.organisation is not None:
         found.append(col(AuditEvent.org_id) == filters.organisation)
     if filters.actions:
@@ -229,7 +205,7 @@ async def _conditions(
     return found
 
 
-async def _people(session: SystemSession, events: Iterable[AuditEvent]) -> dict[str, Person]:
+async def _people(session: SystemSession, events: Iterable[AuditEvent]) -> dict[str, AuditedUser]:
     named = {one.actor for one in events}
     named |= {one.subject for one in events if one.subject_kind == "user"}
     rows = await session.exec(
@@ -237,4 +213,4 @@ async def _people(session: SystemSession, events: Iterable[AuditEvent]) -> dict[
         .join(User, col(User.id) == col(AuditIdentity.owner_id))
         .where(col(AuditIdentity.audit_id).in_(named))
     )
-    return {audit_id: Person(one, email, name) for audit_id, one, email, name in rows.all()}
+    return {audit_id: AuditedUser(one, email, name) for audit_id, one, email, name in rows.all()}

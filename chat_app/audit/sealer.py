@@ -16,7 +16,7 @@ from uuid import uuid4
 from sqlmodel import col, select
 
 from chat_app.audit.append import entry
-from chat_app.audit.encoding import GENESIS, PURPOSE, Event, seal_of
+from chat_app.audit.encoding import GENESIS, PURPOSE, AuditRow, seal_of
 from chat_app.audit.failures import FailureCounts
 from chat_app.core.clock import Clock, Sleep
 from chat_app.core.crypto import KeyRing
@@ -194,7 +194,7 @@ def _seal_batch(
     head = head_of(transaction)
     key_id = next(iter(keys))
     is_new_key = head.seq > 0 and head.key_id != key_id
-    rows = [Event(*row) for row in transaction.all(UNSEALED_AUDIT_EVENTS, most=_BATCH)]
+    rows = [AuditRow(*row) for row in transaction.all(UNSEALED_AUDIT_EVENTS, most=_BATCH)]
     if is_new_key:
         anchor = entry(
             "audit_key_changed",
@@ -203,7 +203,7 @@ def _seal_batch(
             clock=lambda: now,
         )
         anchor.append_to(transaction)
-        rows = [Event(*row) for row in transaction.all(NEWEST_UNSEALED_AUDIT_EVENT)] + rows
+        rows = [AuditRow(*row) for row in transaction.all(NEWEST_UNSEALED_AUDIT_EVENT)] + rows
     sealed: list[dict[str, object]] = []
     for row in rows:
         seq = head.seq + 1

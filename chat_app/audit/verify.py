@@ -8,7 +8,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from chat_app.audit.encoding import GENESIS, PURPOSE, Event, seal_of
+from chat_app.audit.encoding import GENESIS, PURPOSE, AuditRow, seal_of
 from chat_app.audit.sealer import EMPTY, Head, head_of
 from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import InvalidInput
@@ -92,7 +92,7 @@ async def verify(
     return check.found
 
 
-async def _sealed(db: Database) -> AsyncIterator[Event]:
+async def _sealed(db: Database) -> AsyncIterator[AuditRow]:
     """The sealed rows in order."""
     after = -(2**63)
     while True:
@@ -104,11 +104,11 @@ async def _sealed(db: Database) -> AsyncIterator[Event]:
         after = rows[-1].seq or after
 
 
-async def _page(db: Database, after: int) -> list[Event]:
+async def _page(db: Database, after: int) -> list[AuditRow]:
     rows = await db.system_query(
         "audit", lambda one: one.all(SEALED_AUDIT_EVENTS, after=after, most=_BATCH)
     )
-    return [Event(*row) for row in rows]
+    return [AuditRow(*row) for row in rows]
 
 
 class _Check:
@@ -121,7 +121,7 @@ class _Check:
         self._last = EMPTY
         self._previous: str | None = GENESIS  # None: the seal before is not known
 
-    def take(self, event: Event) -> None:
+    def take(self, event: AuditRow) -> None:
         """Check the next row."""
         found, last = self.found, self._last
         seq, key_id = event.seq or 0, event.key_id or ""
@@ -157,20 +157,20 @@ class _Check:
                 f"row {self._noted[0]}."
             )
 
-    def _check_seal(self, event: Event, seq: int, key: bytes) -> None:
+    def _check_seal(self, event: AuditRow, seq: int, key: bytes) -> None:
         if self._previous is None:
             return  # the gap before it is a problem already
         if not self._is_sealed(event, seq, key, event.seal):
             self.found.add(f"Changed: row {seq} does not fit its seal.")
 
-    def _check_anchor(self, event: Event, seq: int) -> None:
+    def _check_anchor(self, event: AuditRow, seq: int) -> None:
         key = self._keys.get(self._last.key_id)
         if key is None or self._previous is None or event.anchor_seal is None:
             return
         if not self._is_sealed(event, seq, key, event.anchor_seal):
             self.found.add(f"Changed: row {seq} does not fit the seal of the key before it.")
 
-    def _is_sealed(self, event: Event, seq: int, key: bytes, seal: str | None) -> bool:
+    def _is_sealed(self, event: AuditRow, seq: int, key: bytes, seal: str | None) -> bool:
         assert self._previous is not None
         content = event.signed(seq, event.key_id or "", self._previous)
         return hmac.compare_digest(seal_of(key, content), seal or "")

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from chat_app import audit
-from chat_app.audit.encoding import GENESIS, PURPOSE, Event, seal_of
+from chat_app.audit.encoding import GENESIS, PURPOSE, AuditRow, seal_of
 from chat_app.audit.failures import MAX_NETWORKS, WINDOW, FailureCounts
 from chat_app.audit.sealer import RETRY_SECONDS, SEAL_SECONDS, head_of
 from chat_app.core.crypto import KeyRing
@@ -22,8 +22,8 @@ from testing.database import DatabaseUnderTest
 from testing.owned_rows import Person
 
 
-def _event(row: AuditEvent) -> Event:
-    return Event(**{name: getattr(row, name) for name in Event.__dataclass_fields__})
+def _event(row: AuditEvent) -> AuditRow:
+    return AuditRow(**{name: getattr(row, name) for name in AuditRow.__dataclass_fields__})
 
 
 async def test_rows_are_sealed_in_order_without_a_gap(

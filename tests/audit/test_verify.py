@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from chat_app.audit.encoding import GENESIS, PURPOSE, Event, seal_of
+from chat_app.audit.encoding import GENESIS, PURPOSE, AuditRow, seal_of
 from chat_app.audit.sealer import head_of
 from chat_app.audit.verify import InvalidHead, Verification, parse_head, verify
 from chat_app.core.crypto import KeyRing
@@ -259,7 +259,7 @@ async def test_every_column_but_the_key_is_sealed(
     """A column that is added later belongs into what is sealed."""
     await sealed(database, db, 1)
     (event,) = await events_of(db)
-    row = Event(**{name: getattr(event, name) for name in Event.__dataclass_fields__})
+    row = AuditRow(**{name: getattr(event, name) for name in AuditRow.__dataclass_fields__})
     ((key_id, key),) = KeyRing(settings_of(database)).mac_keys(PURPOSE).items()
-    assert set(Event.__dataclass_fields__) == set(type(event).model_fields)
+    assert set(AuditRow.__dataclass_fields__) == set(type(event).model_fields)
     assert seal_of(key, row.signed(1, key_id, GENESIS)) == row.seal

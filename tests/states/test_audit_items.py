@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.audit.queries import Person
+from chat_app.audit.queries import AuditedUser
 from chat_app.db.tables import AuditEvent
 from chat_app.states.admin.audit import audit_item
 
 AT = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
-ADA, EVE = Person(uuid4(), "ada@example.org", "Ada"), Person(uuid4(), "eve@example.org", "")
+ADA = AuditedUser(uuid4(), "ada@example.org", "Ada")
+EVE = AuditedUser(uuid4(), "eve@example.org", "")
 
 
 def _event(**given: object) -> AuditEvent:

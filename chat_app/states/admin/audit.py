@@ -8,14 +8,7 @@ from urllib.parse import urlencode
 import reflex as rx
 
 from chat_app.audit.actions import TITLES
-from chat_app.audit.queries import (
-    EVERYTHING,
-    AuditPage,
-    Filters,
-    Person,
-    page,
-    typed_filters,
-)
+from chat_app.audit.queries import AuditedUser, AuditPage, Filters, page, typed_filters
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import AuditEvent
@@ -75,12 +68,12 @@ class AuditState(AdminState, rx.State):
     async def more(self):
         """Show older rows below."""
         if (filters := await self._filters()) is not None and self._before is not None:
-            found = await page(services().db, EVERYTHING, filters, before=self._before)
+            found = await page(services().db, filters, before=self._before)
             self.items = [*self.items, *self._take(found)]
 
     async def _read(self, principal: Principal) -> None:
         if (filters := await self._filters()) is not None:
-            self.items = self._take(await page(services().db, EVERYTHING, filters))
+            self.items = self._take(await page(services().db, filters))
 
     async def _filters(self) -> Filters | None:
         self.notice = ""
@@ -103,7 +96,7 @@ class AuditState(AdminState, rx.State):
         return [audit_item(event, found.people) for event in found.events]
 
 
-def audit_item(event: AuditEvent, people: dict[str, Person]) -> AuditItem:
+def audit_item(event: AuditEvent, people: dict[str, AuditedUser]) -> AuditItem:
     """A row as people read it.
 
     Args:
@@ -130,7 +123,7 @@ def audit_item(event: AuditEvent, people: dict[str, Person]) -> AuditItem:
     )
 
 
-def _name(identity: str, people: dict[str, Person]) -> str:
+def _name(identity: str, people: dict[str, AuditedUser]) -> str:
     person = people.get(identity)
     if person is None:
         return "Deleted user"
