@@ -236,6 +236,7 @@ class Services:
         """Seal what was written; after a failure the next start does it."""
         if not self._has_started:
             return
+        self._has_started = False
         with contextlib.suppress(TimeoutError, *DATABASE_ERRORS):
             async with asyncio.timeout(CLOSE_SECONDS / 2):
                 await self.sealer.finish()

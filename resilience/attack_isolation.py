@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 import warnings
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
@@ -71,7 +72,7 @@ async def foreign_routes(program: Program) -> Result:
                 answers = [await _call(http, method, path, one, more) for one in ids]
                 tried += len(answers)
                 seen = {(a.status_code, a.content, str(_headers(a))) for a in answers}
-                status = 404 if who == "other user" else 401
+                status = CASES[method, path].missing if who == "other user" else 401
                 if len(seen) > 1 or answers[0].status_code != status:
                     wrong.append(f"{who} {method} {path}")
     async with _as(program, eve.cookie) as http:
@@ -101,12 +102,9 @@ def _as(program: Program, cookie: str) -> httpx.AsyncClient:
 async def _call(
     http: httpx.AsyncClient, method: str, path: str, thread: str, headers: dict[str, str]
 ) -> httpx.Response:
-    case = CASES[method, path]
-    body = case.body
-    if isinstance(body, dict) and "id" in body:
-        body = {**body, "id": thread}
-    wanted: dict[str, Any] = {"headers": headers} | ({} if body is None else {"json": body})
-    return await http.request(method, path.replace("{id}", thread), **wanted)
+    every = defaultdict[str, str](lambda: thread)
+    method, path, wanted = CASES[method, path].request(method, path, every)
+    return await http.request(method, path, headers=headers, **wanted)
 
 
 def _headers(answer: httpx.Response) -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ async def preview(request: Request) -> LinkPreview:
 
 @routes.form("/api/auth/verify", error_page=CONFIRM_PAGE, fields=("token", "password", "remember"))
 async def verify(request: Request, fields: Fields) -> Response:
-    """Use the `token` of an email: create an account, verify or change an email, or join."""
+    """Use the `token` of an email: create an account, or verify or change an email."""
     purpose = fields.get("token", "").partition(".")[0]
     if purpose == "sign_up":
         return await _finish_sign_up(request, fields)
@@ -157,9 +157,6 @@ async def verify(request: Request, fields: Fields) -> Response:
     if principal is None:
         raise SessionRequired
     token, changes = _token_of(fields, purpose), services().email_changes
-    if purpose == INVITATION:
-        await services().invitations.accept(principal, token)
-        return redirect_to_page(request, "/")
     if purpose == "verify_email":
         await changes.verify(principal, token)
     elif purpose == "change_email":

@@ -166,6 +166,7 @@ class Title(ResponseModel):
     *("GET", "/api/threads"),
     query=ThreadsQuery,
     response=list[ListedThread] | ListedThreads,
+    errors=(404,),
     etag=True,
     scope="threads:read",
 )
@@ -209,6 +210,7 @@ async def search(_request: Request, principal: Principal, query: SearchParams) -
     max_bytes=MAX_BYTES,
     response=ThreadDetails,
     status=201,
+    errors=(404,),
     scope="threads:write",
 )
 async def create(_request: Request, principal: Principal, body: NewThread) -> ThreadDetails:

@@ -102,7 +102,10 @@ def confirm() -> rx.Component:
         email_link(
             password_field(),
             lookup=api_url("/api/auth/email-link"),
-            actions={"sign_in_link": api_url("/api/auth/callback/email")}
+            actions={
+                "sign_in_link": api_url("/api/auth/callback/email"),
+                "invitation": api_url("/api/invitations/accept"),
+            }
             | dict.fromkeys(purposes, verify),
         ),
         title="One more click",

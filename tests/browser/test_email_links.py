@@ -13,6 +13,14 @@ from testing.mail_server import Mailbox, link_of
 from testing.program import Program, running
 
 NEW = "another-Lemon-44-chair"
+ORGANISATIONS = "async () => (await fetch('/api/organisations')).json()"
+INVITE = """async (email) => {
+    const post = async (url, body) => (await fetch(url, { method: "POST",
+        headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+    const { id } = await post("/api/organisations", { name: "Rivers" });
+    await post(`/api/organisations/${id}/invitations`, { email, role: "member" });
+    return id;
+}"""
 CLAIM = re.compile(r"sent you|email you|check your inbox", re.IGNORECASE)
 
 
@@ -94,6 +102,37 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
         await tab.wait_for_url(SIGN_IN)
         await expect(composer(tab)).to_have_count(0)
     assert (ada.errors, eve.errors, phone.errors, late.errors) == ([], [], [], [])
+
+
+async def test_an_invitation_waits_until_its_recipient_is_signed_in(
+    posting: Program, mailbox: Mailbox, meet: Meet
+) -> None:
+    ada, bob = await meet("Ada", posting.url), await meet("Bob", posting.url)
+    for person in (ada, bob):
+        await person.page.goto(await sign_up_by_email(person, mailbox))
+        await person.page.get_by_role("button", name="Create account").click()
+        await expect(composer(person.page)).to_be_visible(timeout=TIMEOUT_MS)
+    before = len(mailbox.emails)
+    invited = await ada.page.evaluate(INVITE, bob.email)
+    await mailbox.until(before + 1)
+    (letter,) = mailbox.to(bob.email)[1:]
+    link = link_of(letter)
+
+    # Another user, and a browser in which nobody is signed in, can do nothing with it.
+    for tab in (ada.page, (await meet("Eve", posting.url)).page):
+        await tab.goto(link)
+        await expect(tab.locator(".email-lead")).to_contain_text(bob.email)
+        await expect(tab.get_by_text("Sign in with this email")).to_be_visible()
+        await expect(tab.get_by_role("button", name="Join the organisation")).to_have_count(0)
+
+    await bob.page.goto(link)
+    await bob.page.get_by_role("button", name="Join the organisation").click()
+    await expect(composer(bob.page)).to_be_visible(timeout=TIMEOUT_MS)
+    [joined] = (await bob.page.evaluate(ORGANISATIONS))["organisations"]
+    assert (joined["id"], joined["role"]) == (invited, "member")
+    await bob.page.goto(link)
+    await expect(bob.page.get_by_role("alert")).to_contain_text("already used")
+    assert ada.errors == bob.errors == []
 
 
 async def test_without_a_mail_server_no_page_says_that_an_email_is_on_its_way(

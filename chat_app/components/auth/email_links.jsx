@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { ActionForm } from "./forms.jsx";
 import {
+  accountRequest,
   authRequest,
   fieldsOf,
   leaving,
@@ -22,12 +23,20 @@ const NEEDS_PASSWORD =
   "You asked for this in another browser. Enter the password that you chose there.";
 const NEEDS_SESSION = "Sign in here as the user who asked for this link; then open it again.";
 
-/** @type {Record<string, {lead: string, button: string, signsIn?: boolean}>} By purpose. */
+/**
+ * @type {Record<string, {lead: string, button: string, signsIn?: boolean, needsSession?: string}>}
+ * By purpose.
+ */
 const TEXTS = {
   sign_in_link: { lead: "You will be signed in as", button: "Sign in", signsIn: true },
   sign_up: { lead: "Your account will be created for", button: "Create account", signsIn: true },
   verify_email: { lead: "Confirm that this is your email:", button: "Confirm" },
   change_email: { lead: "Your email will change to", button: "Use this email" },
+  invitation: {
+    lead: "This invitation to an organisation is for",
+    button: "Join the organisation",
+    needsSession: "Sign in with this email, or create an account for it; then open the link again.",
+  },
   reset_password: { lead: "New password for", button: "Change password" },
 };
 
@@ -104,6 +113,13 @@ export const EmailLink = ({ lookup, actions, messages, purpose: given, problemId
     const fields = fieldsOf(submitted);
     removeTokenFromUrl();
     return state.run(async () => {
+      if (purpose === "invitation") {
+        await accountRequest(actions[purpose], {
+          json: { token: token.slice(purpose.length + 1) },
+        });
+        location.assign("/");
+        return leaving();
+      }
       const url = await authRequest(actions[purpose], fields, messages).catch((error) => {
         if (error instanceof RequestError && error.code === USED) setFound(null);
         throw error;
@@ -140,7 +156,7 @@ export const EmailLink = ({ lookup, actions, messages, purpose: given, problemId
           </p>
           {found.needs === "session" && (
             <>
-              <p className="hint">{NEEDS_SESSION}</p>
+              <p className="hint">{texts.needsSession ?? NEEDS_SESSION}</p>
               <Link className="button wide" to="/signin">
                 Sign in
               </Link>
