@@ -105,8 +105,8 @@ AuditForm = model_of(
     since=_text(10),
     until=_text(10),
 )
-Invitation = Annotated[
-    model_of("Invitation", __config__=_STRICT, email=_text(300), name=_text(300)),
+NewUserForm = Annotated[
+    model_of("NewUserForm", __config__=_STRICT, email=_text(300), name=_text(300)),
     BeforeValidator(form_fields),
 ]
 Options = model_of(
@@ -180,7 +180,7 @@ def _administration() -> list[tuple[str, PolicyRow]]:
         row(people.find, text=_text(200)),
         row(people.next_page),
         row(people.previous_page),
-        row(people.invite, is_fresh=True, form=Invitation),
+        row(people.add_user, is_fresh=True, form=NewUserForm),
         row(people.reset_link, is_fresh=True, user_id=Id),
         row(people.hide_link),
         row(people.enable, user_id=Id),

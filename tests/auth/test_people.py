@@ -45,21 +45,21 @@ async def test_people_are_found_by_email_and_name_a_page_at_a_time(
     for number in range(PAGE_SIZE + 1):
         await harness.person(f"user-{number:02}@example.org")
     first, second = await people.find(""), await people.find("", 1)
-    assert (first.total, len(first.people), first.has_more) == (PAGE_SIZE + 2, PAGE_SIZE, True)
-    assert [one.email for one in second.people] == ["user-24@example.org", "user-25@example.org"]
+    assert (first.total, len(first.users), first.has_more) == (PAGE_SIZE + 2, PAGE_SIZE, True)
+    assert [one.email for one in second.users] == ["user-24@example.org", "user-25@example.org"]
     assert (second.has_more, (await people.find("", 99)).number) == (False, 1)
-    (found,) = (await people.find(" ROOT@ ")).people
+    (found,) = (await people.find(" ROOT@ ")).users
     assert (found.id, found.is_admin, found.sessions) == (root.user_id, True, 1)
     for nobody in ("%", "_", "\\", "x" * 500):
         assert (await people.find(nobody)).total == 0, nobody
     assert (await people.find("user-0", -3)).total == 10
 
 
-async def test_an_invited_user_chooses_the_password_by_the_link(
+async def test_an_added_user_chooses_the_password_by_the_link(
     harness: AuthHarness, people: People
 ) -> None:
     root = await new_admin(harness)
-    link = await people.invite(root, " New@Example.org ", "New")
+    link = await people.add_user(root, " New@Example.org ", "New")
     token = link.partition("/reset/new#")[2]
     user_id = await harness.password_changes.reset(token, NEW, "192.0.2.7")
     await harness.accounts.sign_in(email="new@example.org", password=NEW, client_ip="192.0.2.7")
@@ -69,9 +69,9 @@ async def test_an_invited_user_chooses_the_password_by_the_link(
         await harness.password_changes.reset(again, NEW, "192.0.2.7")
     assert await harness.password_changes.reset(later, NEW, "192.0.2.7") == user_id
     with pytest.raises(EmailTaken):
-        await people.invite(root, "new@example.org", "")
+        await people.add_user(root, "new@example.org", "")
     with pytest.raises(InvalidEmail):
-        await people.invite(root, "nobody", "")
+        await people.add_user(root, "nobody", "")
 
 
 async def test_nothing_is_done_to_oneself_or_to_nobody(
@@ -125,7 +125,7 @@ async def test_every_action_names_the_admin_in_the_audit_log(
     await people.disable(root, eve)
     await people.enable(root, eve)
     await people.delete(root, eve)
-    await people.invite(root, "new@example.org", "")
+    await people.add_user(root, "new@example.org", "")
     async with harness.db.system("administration") as session:
         mine = select(AuditIdentity).where(AuditIdentity.owner_id == root.user_id)
         actor = (await session.exec(mine)).one().audit_id

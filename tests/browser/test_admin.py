@@ -120,7 +120,7 @@ async def test_a_public_installation_has_no_setup_page(
                 assert (answer.status_code, answer.headers["location"]) == (303, location)
 
 
-async def test_an_admin_invites_disables_and_deletes(
+async def test_an_admin_adds_disables_and_deletes(
     program: Program, meet: Meet, root: BrowserUser, axe: str
 ) -> None:
     eve = await meet("Eve", program.url)
@@ -153,9 +153,9 @@ async def test_an_admin_invites_disables_and_deletes(
     await eve.page.wait_for_url(SIGN_IN)
 
     email = f"new-{uuid4().hex[:8]}@example.com"
-    await page.get_by_text("Invite a user").click()
+    await page.get_by_text("Add a user").click()
     await page.get_by_label("Email").fill(email)
-    await page.get_by_role("button", name="Create user").click()
+    await page.get_by_role("button", name="Add user").click()
     link = page.locator(".new-key .secret")
     await expect(link).to_contain_text("/reset/new#")
     new = await meet("New", program.url)

@@ -55,7 +55,7 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "message": "A sentence.",
         "refused": "client-1",
     }
-    if name.endswith(".invite"):
+    if name.endswith(".add_user"):
         fitting["form"] = {"email": "new@example.com", "name": ""}
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
@@ -161,7 +161,7 @@ async def test_a_sensitive_event_of_a_session_that_is_not_fresh_leads_to_the_ste
     ],
 )
 def test_a_form_is_read_as_the_page_sends_it(sent: Any, is_valid: bool) -> None:
-    row = next(row for name, row in ROWS.items() if name.endswith(".invite"))
+    row = next(row for name, row in ROWS.items() if name.endswith(".add_user"))
     payload = {"form": {"__reflex_form_data__": sent}}
     if is_valid:
         assert row.check(payload) == {"form": {"email": "a@example.com", "name": ""}}

@@ -1,4 +1,4 @@
-"""What an admin does to users on the page: find, invite, disable, delete, and change their role.
+"""What an admin does to users on the page: find, add, disable, delete, and change their role.
 
 What the operator may do on the command line, an admin may do too, except to their own account, and
 never so that no admin is left. The actions themselves are those of the command line.
@@ -32,7 +32,7 @@ from chat_app.settings import Settings
 PAGE_SIZE = 25
 """How many users a page of the list has."""
 LINK_LIFETIME = timedelta(days=3)
-"""How long the link of an invitation is valid."""
+"""How long a link is valid by which a user chooses the password."""
 _MAX_SEARCH = 100  # characters
 
 
@@ -46,7 +46,7 @@ class OwnAccount(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ListedUser:
     """A user as the list of an admin shows them.
 
     Args:
@@ -73,16 +73,16 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonPage:
+class UserPage:
     """A page of the list.
 
     Args:
-        people: By email.
+        users: By email.
         total: How many users match.
         number: Of this page, from 0.
     """
 
-    people: list[Person]
+    users: list[ListedUser]
     total: int
     number: int
 
@@ -116,7 +116,7 @@ class People:
     settings: Settings
     clock: Clock
 
-    async def find(self, text: str, number: int = 0) -> PersonPage:
+    async def find(self, text: str, number: int = 0) -> UserPage:
         """A page of the users whose email or name contains a text.
 
         Args:
@@ -149,8 +149,8 @@ class People:
                 .offset(number * PAGE_SIZE)
                 .limit(PAGE_SIZE)
             )
-            people = [
-                Person(
+            users = [
+                ListedUser(
                     id=user.id,
                     email=user.email,
                     name=user.name,
@@ -163,10 +163,10 @@ class People:
                 )
                 for user, seen_at, sessions, confirmed_at in rows.all()
             ]
-        return PersonPage(people, total, number)
+        return UserPage(users, total, number)
 
-    async def invite(self, admin: Principal, email: str, name: str) -> str:
-        """Create a user, who chooses the password by a link; the admin vouches for the email.
+    async def add_user(self, admin: Principal, email: str, name: str) -> str:
+        """Add a user, who chooses the password by a link; the admin vouches for the email.
 
         Returns:
             The link, for the admin to pass on. Only its hash is stored.

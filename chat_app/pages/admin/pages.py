@@ -25,7 +25,7 @@ PAGES = (
         people,
         loads=(PeopleState.load,),
         picture="people",
-        about="Users, invitations and roles",
+        about="Users and their roles",
     ),
     MenuPage(
         "/admin/models",

@@ -4,23 +4,24 @@ from typing import Any
 
 import reflex as rx
 
+from chat_app.auth.account.people import LINK_LIFETIME
 from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.fields import submit_button
 from chat_app.components.ui.feedback import notice
 from chat_app.pages.settings.sections import disclosure, section, when_loaded
-from chat_app.states.admin.people import PeopleState, PersonItem
+from chat_app.states.admin.people import ListedUserItem, PeopleState
 
-Item = rx.vars.ObjectVar[PersonItem]
+Item = rx.vars.ObjectVar[ListedUserItem]
 
 
 def people() -> rx.Component:
-    """A form that invites, and the list with a search."""
+    """A form that adds a user, and the list with a search."""
     state = PeopleState
     return rx.fragment(
         notice(state.notice, state.dismiss),
         section(
             "Users",
-            disclosure("Invite a user", _invite()),
+            disclosure("Add a user", _add_user()),
             rx.cond(state.link_of != "", _link()),
             rx.el.input(
                 type="search",
@@ -34,21 +35,21 @@ def people() -> rx.Component:
             when_loaded(
                 state,
                 rx.el.p(state.total, " found", class_name="section-lead", role="status"),
-                rx.el.ul(rx.foreach(state.items, _person), class_name="entries"),
+                rx.el.ul(rx.foreach(state.items, _user), class_name="entries"),
                 _pages(),
             ),
         ),
     )
 
 
-def _invite() -> rx.Component:
+def _add_user() -> rx.Component:
     return rx.el.form(
         rx.el.fieldset(
             _input("Email", "email", type="email", required=True),
             _input("Name", "name", optional=True, max_length=NAME_MAX_LENGTH),
-            submit_button("Create user"),
+            submit_button("Add user"),
         ),
-        on_submit=PeopleState.invite,
+        on_submit=PeopleState.add_user,
         reset_on_submit=True,
         class_name="account-form",
     )
@@ -68,8 +69,8 @@ def _link() -> rx.Component:
     return rx.el.div(
         rx.el.h3("A link for ", PeopleState.link_of),
         rx.el.p(
-            "Pass it on yourself. It works once, within three days: who opens it chooses the "
-            "password. You won't see it again.",
+            f"Send it to them yourself. It works once and expires in {LINK_LIFETIME.days} days. "
+            "Anyone who opens it can set the password. You won't see it again.",
             class_name="section-lead",
         ),
         rx.el.code(PeopleState.link, class_name="secret"),
@@ -106,7 +107,7 @@ def _pages() -> rx.Component:
     )
 
 
-def _person(one: Item) -> rx.Component:
+def _user(one: Item) -> rx.Component:
     tags = (
         (one.is_me, "You"),
         (one.is_admin, "Admin"),

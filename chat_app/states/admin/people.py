@@ -8,7 +8,7 @@ from uuid import UUID
 
 import reflex as rx
 
-from chat_app.auth.account.people import Person
+from chat_app.auth.account.people import ListedUser
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import utc_now
 from chat_app.core.errors import ChatError
@@ -20,7 +20,7 @@ from chat_app.states.admin import AdminState
 
 
 @dataclass(frozen=True)
-class PersonItem:
+class ListedUserItem:
     """A user of the list.
 
     Args:
@@ -46,24 +46,24 @@ class PersonItem:
     has_sessions: bool
 
 
-def person_item(person: Person, me: UUID, now: datetime) -> PersonItem:
+def listed_user_item(user: ListedUser, me: UUID, now: datetime) -> ListedUserItem:
     """A user as the list shows them to an admin.
 
     Args:
-        person: The user.
+        user: The user.
         me: The admin.
         now: The time.
     """
-    seen = f"seen {ago(person.last_seen_at, now)}" if person.last_seen_at else "not seen lately"
-    count = "1 session" if person.sessions == 1 else f"{person.sessions} sessions"
-    created = f"created {person.created_at:%Y-%m-%d}"
-    return PersonItem(
-        *(str(person.id), person.email, person.name, " · ".join((created, seen, count))),
-        is_me=person.id == me,
-        is_admin=person.is_admin,
-        is_disabled=person.is_disabled,
-        has_two_factor=person.has_two_factor,
-        has_sessions=person.sessions > 0,
+    seen = f"seen {ago(user.last_seen_at, now)}" if user.last_seen_at else "not seen lately"
+    count = "1 session" if user.sessions == 1 else f"{user.sessions} sessions"
+    created = f"created {user.created_at:%Y-%m-%d}"
+    return ListedUserItem(
+        *(str(user.id), user.email, user.name, " · ".join((created, seen, count))),
+        is_me=user.id == me,
+        is_admin=user.is_admin,
+        is_disabled=user.is_disabled,
+        has_two_factor=user.has_two_factor,
+        has_sessions=user.sessions > 0,
     )
 
 
@@ -73,7 +73,7 @@ class PeopleState(AdminState, rx.State):
     `link` is sent to the tab and kept nowhere else: it lets a user in.
     """
 
-    items: rx.Field[list[PersonItem]] = rx.field(default_factory=list)
+    items: rx.Field[list[ListedUserItem]] = rx.field(default_factory=list)
     text: rx.Field[str] = rx.field("")
     total: rx.Field[int] = rx.field(0)
     number: rx.Field[int] = rx.field(0)
@@ -84,7 +84,7 @@ class PeopleState(AdminState, rx.State):
     async def _read(self, principal: Principal) -> None:
         now = utc_now()
         page = await services().people.find(self.text, self.number)
-        self.items = [person_item(one, principal.user_id, now) for one in page.people]
+        self.items = [listed_user_item(one, principal.user_id, now) for one in page.users]
         self.total, self.number, self.has_more = page.total, page.number, page.has_more
 
     @rx.event
@@ -106,10 +106,10 @@ class PeopleState(AdminState, rx.State):
         await self._read(current_principal())
 
     @rx.event
-    async def invite(self, form: dict[str, str]):
-        """Create a user, and show the link for them."""
+    async def add_user(self, form: dict[str, str]):
+        """Add a user, and show the link for them."""
         admin, email = current_principal(), form["email"]
-        await self._show_link(email, services().people.invite(admin, email, form["name"]))
+        await self._show_link(email, services().people.add_user(admin, email, form["name"]))
 
     @rx.event
     async def reset_link(self, user_id: str):
