@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "health": "The readiness check reads no user's data.",
     "administration": "A site admin administers users and reads counts, never content.",
     "command line": "The operator administers users and names them by email.",
+    "account changes": "The operator or a site admin disables, enables or deletes a user.",
     "organisations": "Members and invitations are those of an organisation, not of one user.",
     "audit": "One writer seals the audit log, which outlives the users that it is about.",
 }

@@ -9,7 +9,7 @@ from sqlmodel import select
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People
-from chat_app.auth.account.roles import LastAdmin, SiteRoles
+from chat_app.auth.account.roles import LastAdmin, SiteRoles, enabled_admins
 from chat_app.auth.errors import EmailTaken, InvalidEmail, InvalidToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
@@ -36,6 +36,11 @@ async def new_admin(harness: AuthHarness, email: str = "root@example.org") -> Pr
     user_id = await harness.person(email)
     await SiteRoles(harness.db, harness.bus).promote(user_id)
     return Principal(user_id, (await harness.sign_in(user_id)).session_id, site_role="admin")
+
+
+async def admins(harness: AuthHarness) -> list[UUID]:
+    async with harness.db.system("administration", write=True) as session:
+        return await enabled_admins(session)
 
 
 async def test_people_are_found_by_email_and_name_a_page_at_a_time(
@@ -95,10 +100,10 @@ async def test_nothing_is_done_to_oneself_or_to_nobody(
 async def test_of_admins_who_remove_each_other_at_once_one_stays(
     harness: AuthHarness, people: People, name: str
 ) -> None:
-    admins = [await new_admin(harness, f"admin-{number}@example.org") for number in range(10)]
+    roots = [await new_admin(harness, f"admin-{number}@example.org") for number in range(10)]
 
     async def remove(number: int) -> bool:
-        actor, other = admins[number], admins[(number + 1) % len(admins)].user_id
+        actor, other = roots[number], roots[(number + 1) % len(roots)].user_id
         try:
             if name == "demote":
                 await people.set_role(actor, other, "")
@@ -109,9 +114,25 @@ async def test_of_admins_who_remove_each_other_at_once_one_stays(
         return True
 
     async with asyncio.timeout(60):
-        done = await asyncio.gather(*map(remove, range(len(admins))))
+        done = await asyncio.gather(*map(remove, range(len(roots))))
     assert done.count(False) == 1
-    assert await SiteRoles(harness.db, harness.bus).has_admin()
+    assert len(await admins(harness)) == 1
+
+
+async def test_the_only_admin_goes_where_none_is_to_be_kept(
+    harness: AuthHarness, people: People
+) -> None:
+    root = (await new_admin(harness)).user_id
+    with pytest.raises(LastAdmin):
+        await people.access.disable(root, keeps_an_admin=True)
+    with pytest.raises(LastAdmin):
+        await people.administration.delete(root, keeps_an_admin=True)
+    assert await admins(harness) == [root]
+    await people.access.disable(root)
+    assert await admins(harness) == []
+    await people.access.enable(root)
+    await people.administration.delete(root)
+    assert await admins(harness) == []
 
 
 async def test_every_action_names_the_admin_in_the_audit_log(

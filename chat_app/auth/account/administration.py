@@ -141,20 +141,27 @@ class UserAdministration:
             )
             return UserCounts(*users.one(), today.one())
 
-    async def delete(self, user_id: UUID, *, actor: audit.Actor = "command line") -> None:
+    async def delete(
+        self,
+        user_id: UUID,
+        *,
+        actor: audit.Actor = "command line",
+        keeps_an_admin: bool = False,
+    ) -> None:
         """Delete a user and everything they own. This can't be undone.
 
         Args:
             user_id: The user.
             actor: Who does it, for the audit log.
+            keeps_an_admin: Whether to refuse to delete the only admin.
 
         Raises:
-            LastAdmin: An admin deletes the only one; the command line may.
+            LastAdmin: The user is the only admin, who is to be kept.
             NotFound: There is no such user.
         """
-        async with self.db.system("command line", write=True, read_committed=True) as session:
+        async with self.db.system("account changes", write=True, read_committed=True) as session:
             user = await session.require(User, user_id)
-            if not isinstance(actor, str):
+            if keeps_an_admin:
                 await require_other_admin(session, user_id)
             await delete_user(session, self.sessions, user, actor=actor)
 

@@ -1,4 +1,4 @@
-"""Disabling and enabling a user, by the operator."""
+"""Disabling and enabling a user, by the operator or an admin."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -38,23 +38,30 @@ class UserAccess:
     sessions: SessionService
     clock: Clock
 
-    async def disable(self, user_id: UUID, *, actor: audit.Actor = "command line") -> int:
+    async def disable(
+        self,
+        user_id: UUID,
+        *,
+        actor: audit.Actor = "command line",
+        keeps_an_admin: bool = False,
+    ) -> int:
         """Disable a user: no login method works, and sessions, keys, tokens and devices end.
 
         Args:
             user_id: The user.
             actor: Who does it, for the audit log.
+            keeps_an_admin: Whether to refuse to disable the only admin.
 
         Returns:
             How many sessions were revoked.
 
         Raises:
-            LastAdmin: An admin disables the only one; the command line may.
+            LastAdmin: The user is the only admin, who is to be kept.
             NotFound: There is no such user.
         """
-        async with self.db.system("auth", write=True) as session:
+        async with self.db.system("account changes", write=True) as session:
             user = await session.require(User, user_id)
-            if not isinstance(actor, str):
+            if keeps_an_admin:
                 await require_other_admin(session, user_id)
             user.disabled_at = user.disabled_at or self.clock()
             await revoke_tokens(session, user_id)
@@ -79,7 +86,7 @@ class UserAccess:
         Raises:
             NotFound: There is no such user.
         """
-        async with self.db.system("auth", write=True) as session:
+        async with self.db.system("account changes", write=True) as session:
             user = await session.require(User, user_id)
             user.disabled_at = None
             await audit.append(

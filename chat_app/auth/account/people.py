@@ -215,7 +215,7 @@ class People:
             NotFound: There is no such user.
         """
         _require_other(admin, user_id)
-        await self.access.disable(user_id, actor=admin)
+        await self.access.disable(user_id, actor=admin, keeps_an_admin=True)
 
     async def enable(self, admin: Principal, user_id: UUID) -> None:
         """Let a disabled user sign in again.
@@ -233,7 +233,7 @@ class People:
             NotFound: There is no such user.
         """
         _require_other(admin, user_id)
-        await self.administration.delete(user_id, actor=admin)
+        await self.administration.delete(user_id, actor=admin, keeps_an_admin=True)
 
     async def end_sessions(self, admin: Principal, user_id: UUID) -> None:
         """Sign a user out everywhere; running answers stop.
