@@ -24,6 +24,7 @@ _TAGS = {
     "search": "Full-text search.",
     "models": "The models that users can choose.",
     "account": "The signed-in user: profile, password, sessions, second factor, passkeys, export.",
+    "admin": "The administration of the installation, for site admins.",
     "auth": "Sign-in, sign-up and sign-out, in the shapes of Auth.js (version 5).",
     "health": "Whether the process answers.",
     "docs": "The description of the API.",
@@ -177,7 +178,9 @@ def _operation(path: str, operation: Operation, schemas: _ComponentSchemas) -> J
         "responses": dict(_responses(path, operation, schemas)),
     }
     notes = [rest.strip()]
-    if operation.access == "fresh":
+    if operation.access == "admin":
+        notes.append("For site admins; to other users it does not exist: 404.")
+    if operation.access in ("fresh", "admin"):
         notes.append("The user must have authenticated lately, else 403 `step_up_required`.")
     if text := "\n\n".join(note for note in notes if note):
         described["description"] = text
@@ -282,7 +285,7 @@ def _error_statuses(path: str, operation: Operation) -> set[int]:
     statuses = {403, *operation.errors}
     if operation.access != "public":
         statuses.add(401)
-        if "{" in path:
+        if "{" in path or operation.access == "admin":
             statuses.add(404)
     if operation.query is not None:
         statuses.add(422)

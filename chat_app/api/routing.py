@@ -64,8 +64,8 @@ class Operation:
 
     Args:
         handler: The function below the declaration.
-        access: Who may call it: everyone, everyone with a form, signed-in users, or those who have
-            authenticated lately.
+        access: Who may call it: everyone, everyone with a form, signed-in users, those who have
+            authenticated lately, or site admins who have.
         query: The model of the query; the handler gets it as `query`.
         body: The model of the JSON body; the handler gets it as `body`.
         max_bytes: The largest body; None for `REQUEST_BYTES`.
@@ -87,7 +87,7 @@ class Operation:
     """
 
     handler: Handler
-    access: Literal["public", "form", "signed_in", "fresh"]
+    access: Literal["public", "form", "signed_in", "fresh", "admin"]
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     max_bytes: int | None = BODY_MAX_BYTES
@@ -235,7 +235,7 @@ class Routes(list[ApiRoute]):
         """A route for site admins who have authenticated lately; see `requests.admin`."""
 
         def add(handler: _T) -> _T:
-            operation = Operation(handler=handler, access="fresh", **declared)
+            operation = Operation(handler=handler, access="admin", **declared)
             self._add(operation, admin(operation.call), methods, (path,))
             return handler
 

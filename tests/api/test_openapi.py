@@ -109,6 +109,10 @@ async def test_the_document_says_who_may_call(client: httpx.AsyncClient) -> None
                     expected += [("cloudToken", [declared.scope])]
             assert scopes == expected
             assert "401" in operation["responses"]
+            assert (declared.access == "admin") is route.path.startswith("/api/admin/")
+            if declared.access == "admin":
+                assert "For site admins" in operation["description"]
+                assert operation["responses"].keys() >= {"403", "404"}
 
 
 async def test_own_bodies_and_responses_are_closed(client: httpx.AsyncClient) -> None:
