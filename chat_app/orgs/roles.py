@@ -51,7 +51,7 @@ def checked_role(role: str) -> Role:
     for one in ROLES:
         if one == role:
             return one
-    raise InvalidInput("There is no such role.")
+    raise InvalidInput("Choose owner, admin or member.")
 
 
 async def lock_organisation(

@@ -11,7 +11,7 @@ from chat_app.auth.account.delete import OnlyOwner, delete_account
 from chat_app.auth.account.export import export_account
 from chat_app.auth.errors import InvalidName
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, Conflict, InvalidInput, NotFound
+from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.db.tables import PRIVATE, AuditEvent, Membership, Message, Run, SearchEntry, Thread
 from chat_app.orgs.roles import LastOwner, RoleRequired
 from testing.organisations import OrgHarness
@@ -325,7 +325,7 @@ async def test_a_role_that_is_none_is_refused(harness: OrgHarness) -> None:
     ada, bob = await harness.person("ada"), await harness.person("bob")
     org = await harness.organisation(ada, member=bob)
     for role in ("", "Owner", "admin,owner", "site admin"):
-        with pytest.raises(ChatError):
+        with pytest.raises(InvalidInput, match=r"^Choose owner, admin or member\.$"):
             await harness.live.organisations.change_role(ada, org, bob.user_id, role)
     assert (await harness.roles(org))[bob.user_id] == "member"
 
