@@ -89,20 +89,20 @@ class McpRequest:
         """The version that the client speaks.
 
         Raises:
-            RpcError: It is not spoken here.
+            RpcError: It is not supported.
         """
         given = self.headers.get("mcp-protocol-version") or [ASSUMED_VERSION]
         if len(given) == 1 and given[0] in KNOWN_PROTOCOL_VERSIONS:
             return given[0]
         data = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": ", ".join(given)[:100]}
-        raise RpcError(UNSUPPORTED_VERSION, "This version of MCP is not spoken here.", data)
+        raise RpcError(UNSUPPORTED_VERSION, "This MCP version is not supported.", data)
 
     @property
     def is_modern(self) -> bool:
         """Whether it is of a version without a handshake, in which each request has all it needs.
 
         Raises:
-            RpcError: The version is not spoken here.
+            RpcError: The version is not supported.
         """
         return self.version in MODERN_PROTOCOL_VERSIONS
 
@@ -164,7 +164,7 @@ def _check(request: McpRequest) -> None:
     except KeyError:
         raise _unknown_method() from None
     except ValidationError as error:
-        message = f"{_field(error, skipped=('params',))} is not valid here."
+        message = f"Invalid value for {_field(error, skipped=('params',))}."
         raise RpcError(INVALID_PARAMS, message) from None
     if not request.is_modern:
         return
@@ -177,7 +177,7 @@ def _check(request: McpRequest) -> None:
         said["mcp-name"] = params["name"]
     for header, value in said.items():
         if request.headers.get(header) != [value]:
-            message = f"The header {header} does not say what the request does."
+            message = f"The {header} header doesn't match the request."
             raise RpcError(HEADER_MISMATCH, message)
 
 
@@ -185,7 +185,7 @@ def _answer(request: McpRequest) -> JsonObject:
     """The result of a method that calls nothing.
 
     Raises:
-        RpcError: There is no such method here.
+        RpcError: There is no such method.
     """
     match request.method:
         case "initialize":
@@ -212,7 +212,7 @@ def _answer(request: McpRequest) -> JsonObject:
 
 
 def _unknown_method() -> RpcError:
-    return RpcError(METHOD_NOT_FOUND, "There is no such method here.")
+    return RpcError(METHOD_NOT_FOUND, "Method not found.")
 
 
 async def _call_tool(
@@ -221,11 +221,11 @@ async def _call_tool(
     params = request.params or {}
     tool = TOOLS.get(params["name"])
     if tool is None:
-        raise RpcError(INVALID_PARAMS, "There is no such tool.")
+        raise RpcError(INVALID_PARAMS, "Tool not found.")
     try:
         arguments = tool.arguments.model_validate(params.get("arguments") or {})
     except ValidationError as error:
-        sentence = f"The argument {_field(error)} is not valid: {_reason(error)}."
+        sentence = f"Invalid value for {_field(error)}: {_reason(error)}."
         yield _called(request, _failed(sentence))
         return
     async with aclosing(tool_messages(request, tool.run(principal, arguments))) as messages:
@@ -252,7 +252,7 @@ async def tool_messages(request: McpRequest, steps: Steps) -> AsyncGenerator[Jso
                 else:
                     yield progress_message(token, step.count, step.text)
     except NotFound:
-        result = _failed("There is no such thread.")
+        result = _failed("Chat not found.")
     except ChatError as error:
         result = _failed(error.message)
     yield _called(request, result)

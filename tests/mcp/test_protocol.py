@@ -29,6 +29,7 @@ HELLO = {
     "capabilities": {},
     "clientInfo": {"name": "a", "version": "1"},
 }
+SENTENCES = {-32601: "Method not found.", -32602: ("Invalid value for ", "Tool not found.")}
 BOTH = {"accept": "application/json, text/event-stream"}
 
 
@@ -95,6 +96,7 @@ async def test_a_version_that_is_unknown_or_given_twice_is_400(server: ProviderS
             headers = [("mcp-protocol-version", version) for version in versions]
             response = await http.post("/mcp", json=LIST, headers=headers)
             assert error_of(response) == (400, -32022, 1)
+            assert response.json()["error"]["message"] == "This MCP version is not supported."
             assert response.json()["error"]["data"]["supported"] == list(KNOWN_PROTOCOL_VERSIONS)
 
 
@@ -115,6 +117,8 @@ async def test_without_a_handshake_the_headers_say_what_the_body_does(
             sent = {key: value for key, value in changed.items() if value is not None}
             response = await http.post("/mcp", json=body, headers=sent)
             assert error_of(response) == (400, -32020, 1)
+            said = response.json()["error"]["message"]
+            assert said == f"The {name} header doesn't match the request."
         for params in (
             {},
             {"_meta": {}},
@@ -166,6 +170,8 @@ async def test_what_is_no_message_is_refused_with_a_sentence(server: ProviderSer
         for body, wanted in bodies:
             response = await http.post("/mcp", content=body.encode("latin-1"))
             assert error_of(response) == wanted, body[:100]
+            if sentence := SENTENCES.get(wanted[1]):
+                assert response.json()["error"]["message"].startswith(sentence)
         for id_ in (None, True, 1.5, [1]):
             response = await http.post("/mcp", json={**LIST, "id": id_})
             assert response.json()["error"]["message"] == "id is not valid here."

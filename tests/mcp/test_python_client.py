@@ -111,16 +111,16 @@ async def test_what_is_wrong_with_a_call_is_said_in_one_sentence(
     key = await server.key("mcp")
     thread_id = str(await new_thread(server, key, "hi"))
     cases: tuple[tuple[str, dict[str, Any], str], ...] = (
-        ("ask", {}, "The argument question is not valid: field required."),
+        ("ask", {}, "Invalid value for question: field required."),
         ("ask", {"question": " "}, "Write a message first."),
         ("ask", {"question": "hi", "model": "gpt-0"}, "There is no such model."),
-        ("ask", {"question": "hi", "thread_id": str(uuid4())}, "There is no such thread."),
-        ("ask", {"question": "hi", "user_id": "x"}, "The argument user_id is not valid"),
-        ("read_thread", {"thread_id": "x"}, "There is no such thread."),
-        ("read_thread", {"thread_id": thread_id, "cursor": "x"}, "There is no such thread."),
-        ("read_thread", {"thread_id": thread_id, "limit": 0}, "The argument limit is not valid"),
+        ("ask", {"question": "hi", "thread_id": str(uuid4())}, "Chat not found."),
+        ("ask", {"question": "hi", "user_id": "x"}, "Invalid value for user_id"),
+        ("read_thread", {"thread_id": "x"}, "Chat not found."),
+        ("read_thread", {"thread_id": thread_id, "cursor": "x"}, "Chat not found."),
+        ("read_thread", {"thread_id": thread_id, "limit": 0}, "Invalid value for limit"),
         ("search_threads", {"query": "a", "cursor": "x"}, "This page of the search is not valid"),
-        ("search_threads", {"query": "a" * 201}, "The argument query is not valid"),
+        ("search_threads", {"query": "a" * 201}, "Invalid value for query"),
     )
     async with open_client(server.url, key.token, mode) as client:
         for tool, arguments, sentence in cases:
@@ -131,7 +131,7 @@ async def test_what_is_wrong_with_a_call_is_said_in_one_sentence(
             assert sentence in said
             assert said.endswith(".")
             assert said.count(". ") <= 1
-        with pytest.raises(MCPError, match="There is no such tool"):
+        with pytest.raises(MCPError, match="Tool not found"):
             await client.call_tool("delete_everything", {})
     assert await texts_of(server, key, thread_id) == (await texts_of(server, key, thread_id))[:2]
 
