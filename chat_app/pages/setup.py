@@ -11,6 +11,6 @@ def setup() -> rx.Component:
     return auth_sheet(
         setup_link(action=api_url("/api/account/setup"), session=api_url("/api/auth/session")),
         title="Set up this chat",
-        lead="Nobody administers it yet. The link works once: it makes you the admin.",
+        lead="This chat has no admin yet. The link works once and makes you the admin.",
         otherwise=rx.fragment(),
     )

@@ -16,19 +16,19 @@ async def root(harness: Harness) -> Tab:
     return await harness.tab(principal)
 
 
-async def test_a_model_that_fails_is_said_to_rest(harness: Harness, root: Tab) -> None:
+async def test_a_model_that_fails_is_paused(harness: Harness, root: Tab) -> None:
     await root.send(ModelHealthState.load())
     before = (await root.state(ModelHealthState)).items
-    assert {one.tag for one in before} == {""}
+    assert {(one.tag, one.detail) for one in before} == {("", "No recent failures")}
     for _ in range(FAILURES):
         harness.live.models.health.failed(
             "fake", ProviderError("unreachable", "provider_unreachable")
         )
     await root.send(ModelHealthState.load())
     after = {one.id: one for one in (await root.state(ModelHealthState)).items}
-    assert after["fake"].tag == "Resting"
+    assert after["fake"].tag == "Paused"
     assert "can't be reached." in after["fake"].detail
-    assert "It is tried again in 15 s." in after["fake"].detail
+    assert "Next try in 15 s." in after["fake"].detail
     assert [one.tag for id, one in after.items() if id != "fake" and one.tag] == []
 
 

@@ -59,7 +59,7 @@ export const SetupLink = ({ action, session, problemId }) => {
         </button>
       )}
       {email !== null && !token && (
-        <p className="hint">Open the whole link that the server printed at its start.</p>
+        <p className="hint">Open the full link that the server printed when it started.</p>
       )}
       {email && token && (
         <>

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from chat_app.llm.health import FAILURES
 from chat_app.pages.settings.sections import entries, section
 from chat_app.states.admin.models import ModelHealthState
 
@@ -12,11 +13,11 @@ def models() -> rx.Component:
         "Providers' health",
         entries(ModelHealthState, lambda _: rx.fragment(), if_empty="There are no models."),
         rx.el.button(
-            "Look again",
+            "Refresh",
             type="button",
             class_name="small-button",
             on_click=ModelHealthState.load,
         ),
-        lead="What the calls of users say. A model that fails three times in a row rests, and its "
-        "alternatives answer meanwhile.",
+        lead=f"From users' calls. After {FAILURES} failures in a row a model is paused, and its "
+        "alternatives answer.",
     )

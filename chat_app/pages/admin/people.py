@@ -140,14 +140,12 @@ def _actions(one: Item) -> list[rx.Component]:
         rx.cond(
             one.is_admin,
             _confirmed(
-                one,
-                "Remove admin role",
-                "They no longer find the administration; open pages of it close at once.",
+                *(one, "Remove admin role", "Remove role"),
+                "They lose access to these pages at once, also in open tabs.",
                 state.demote,
             ),
             _confirmed(
-                one,
-                "Make admin",
+                *(one, "Make admin", "Make admin"),
                 "An admin can do everything on these pages, also to other admins.",
                 state.promote,
             ),
@@ -160,16 +158,14 @@ def _actions_on_others(one: Item) -> list[rx.Component]:
     state = PeopleState
     return [
         _confirmed(
-            one,
-            "Password link",
-            "A link by which they choose a new password. Who has it can sign in as them.",
+            *(one, "Password link", "Create link"),
+            "Creates a link to choose a new password. Anyone who has it can sign in as this user.",
             state.reset_link,
         ),
         rx.cond(
             one.has_sessions,
             _confirmed(
-                one,
-                "End sessions",
+                *(one, "End sessions", "Sign out everywhere"),
                 "They are signed out everywhere at once; running answers stop.",
                 state.end_sessions,
             ),
@@ -177,41 +173,40 @@ def _actions_on_others(one: Item) -> list[rx.Component]:
         rx.cond(
             one.has_two_factor,
             _confirmed(
-                one,
-                "Reset two-factor",
-                "The password alone is enough then, until they turn it on again.",
+                *(one, "Reset two-factor", "Turn off two-factor"),
+                "They can sign in with only their password until they turn it on again.",
                 state.reset_two_factor,
             ),
         ),
         rx.cond(
             one.is_disabled,
             _confirmed(
-                one, "Enable", "They can sign in again. Old sessions stay ended.", state.enable
+                *(one, "Enable", "Enable"),
+                "They can sign in again. Old sessions stay ended.",
+                state.enable,
             ),
             _confirmed(
-                one,
-                "Disable",
+                *(one, "Disable", "Disable"),
                 "They can't sign in; sessions, API keys and running answers end at once. "
                 "Their chats are kept.",
                 state.disable,
             ),
         ),
         _confirmed(
-            one,
-            "Delete",
+            *(one, "Delete", "Delete user"),
             "The account and all its chats are deleted. This can't be undone.",
             state.delete,
         ),
     ]
 
 
-def _confirmed(one: Item, label: str, consequence: str, handler: Any) -> rx.Component:
-    """A button that says what it will do, and the button that does it."""
+def _confirmed(one: Item, label: str, button: str, consequence: str, handler: Any) -> rx.Component:
+    """What an action will do, and the button that does it, behind a label."""
     return rx.el.details(
         rx.el.summary(label, _of(one), class_name="small-button"),
         rx.el.p(consequence),
         rx.el.button(
-            f"{label} now",
+            button,
             _of(one),
             type="button",
             class_name="small-button danger",

@@ -9,7 +9,7 @@ from chat_app.services import services
 from chat_app.states.account import SettingsEntry, SettingsList
 from chat_app.states.admin import AdminState
 
-_TAGS = {"closed": "", "open": "Resting", "half-open": "Being tried"}
+_TAGS = {"closed": "", "open": "Paused", "half-open": "Retrying"}
 
 
 def model_entry(id: str, name: str, health: ModelHealth) -> SettingsEntry:
@@ -21,11 +21,11 @@ def model_entry(id: str, name: str, health: ModelHealth) -> SettingsEntry:
         health: How its last calls went.
     """
     if not health.error:
-        detail = "No failure since its last answer"
+        detail = "No recent failures"
     else:
         detail = message_of(health.error, {"model": name, **health.params})
     if health.seconds:
-        detail = f"{detail} It is tried again in {max(1, round(health.seconds))} s."
+        detail = f"{detail} Next try in {max(1, round(health.seconds))} s."
     return SettingsEntry(id, name, detail, subtitle=id, tag=_TAGS[health.state])
 
 
