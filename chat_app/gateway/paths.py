@@ -7,6 +7,7 @@ import re
 from enum import Enum
 
 from chat_app.api.families import FAMILIES, is_under
+from chat_app.auth.account.setup import SETUP_PAGE
 
 
 class RouteKind(Enum):
@@ -44,8 +45,6 @@ PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", 
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
 ADMIN_PREFIX = "/admin"
-SETUP_PAGE = "/setup"
-"""The page of the setup link, where the URL of the installation is this machine."""
 EXAMPLES_PREFIX = "/examples"
 """Front ends of other kinds, where the settings have them served; else pages like any other."""
 MOVED_PAGES = {

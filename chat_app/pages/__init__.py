@@ -8,6 +8,7 @@ from typing import Any
 
 import reflex as rx
 
+from chat_app.auth.account.setup import SETUP_PAGE
 from chat_app.components.auth.sign_in import Page, anonymous_only, require_admin, require_auth
 from chat_app.components.ui.document import own_origin
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
@@ -44,7 +45,7 @@ def add_pages(app: rx.App) -> None:
         ("/reset", "Reset your password", _for_anonymous(email_links.reset)),
         ("/reset/new", "Choose a new password", email_links.new_password),
         ("/confirm", "One more click", email_links.confirm),
-        ("/setup", "Set up this chat", setup),
+        (SETUP_PAGE, "Set up this chat", setup),
         ("404", "Page not found", not_found),
     ):
         add(page, route=route, title=f"{title} · {PRODUCT}")

@@ -63,15 +63,6 @@ class SiteRoles:
         async with self.db.system("auth", write=True) as session:
             return await set_role(session, self.bus, user_id, "")
 
-    async def has_admin(self) -> bool:
-        """Whether an admin can sign in."""
-        async with self.db.system("auth") as session:
-            found = await session.exec(select(User.id).where(*_ENABLED).limit(1))
-            return found.first() is not None
-
-
-_ENABLED = col(User.role) == "admin", col(User.disabled_at).is_(None)
-
 
 async def set_role(
     session: SystemSession,
@@ -115,8 +106,9 @@ async def set_role(
 
 async def enabled_admins(session: SystemSession) -> list[UUID]:
     """The admins who are not disabled, locked until the transaction ends."""
+    is_admin = col(User.role) == "admin", col(User.disabled_at).is_(None)
     rows = await session.exec(
-        select(User.id).where(*_ENABLED).order_by(col(User.id)).with_for_update()
+        select(User.id).where(*is_admin).order_by(col(User.id)).with_for_update()
     )
     return list(rows.all())
 

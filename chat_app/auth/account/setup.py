@@ -22,6 +22,7 @@ from chat_app.db.tables import OneTimeToken
 from chat_app.settings import Settings
 
 SETUP_PAGE = "/setup"
+"""The page of the link, where the URL of the installation is this machine."""
 LIFETIME = timedelta(hours=1)
 
 

@@ -8,7 +8,6 @@ import { ActionForm } from "./forms.jsx";
 import { accountRequest, leaving, request, useRequest } from "./request.jsx";
 
 const KEPT = "chat-setup"; // in this tab alone
-const BACK = `?callbackUrl=${encodeURIComponent("/setup")}`;
 
 const takeToken = () => {
   const token = location.hash.slice(1);
@@ -19,8 +18,9 @@ const takeToken = () => {
   return sessionStorage.getItem(KEPT) ?? "";
 };
 
-/** @param {{action: string, session: string, problemId?: string}} props */
-export const SetupLink = ({ action, session, problemId }) => {
+/** @param {{action: string, session: string, path: string, problemId?: string}} props */
+export const SetupLink = ({ action, session, path, problemId }) => {
+  const back = `?callbackUrl=${encodeURIComponent(path)}`;
   const state = useRequest();
   const [email, setEmail] = useState(/** @type {string | null} */ (null)); // "" when signed out
   const [token, setToken] = useState("");
@@ -74,10 +74,10 @@ export const SetupLink = ({ action, session, problemId }) => {
       {email === "" && token && (
         <>
           <p className="hint">Sign in or create your account first. You come back here.</p>
-          <Link className="button wide" to={`/signup${BACK}`}>
+          <Link className="button wide" to={`/signup${back}`}>
             Create account
           </Link>
-          <Link className="quiet-button wide" to={`/signin${BACK}`}>
+          <Link className="quiet-button wide" to={`/signin${back}`}>
             Sign in
           </Link>
         </>

@@ -163,6 +163,7 @@ class SetupLink(rx.Component):
     Args:
         action: The route that takes the token.
         session: The route that says who is signed in.
+        path: The URL's of this page, to come back to.
         problem_id: The id of the element with the error.
     """
 
@@ -171,6 +172,7 @@ class SetupLink(rx.Component):
 
     action: rx.Var[str]
     session: rx.Var[str]
+    path: rx.Var[str]
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
