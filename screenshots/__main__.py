@@ -5,6 +5,7 @@ import asyncio
 from pathlib import Path
 
 from screenshots import account_scenes as account_scenes  # its scenes go on the list
+from screenshots import admin_scenes as admin_scenes
 from screenshots import answer_scenes as answer_scenes
 from screenshots import chat_scenes as chat_scenes
 from screenshots import viewports
