@@ -2,9 +2,10 @@
 
 import pytest
 
+from chat_app.core.errors import MESSAGES
 from chat_app.llm.base import ProviderError
-from chat_app.llm.health import FAILURES
-from chat_app.states.admin.models import ModelHealthState
+from chat_app.llm.health import FAILURES, ModelHealth
+from chat_app.states.admin.models import ModelHealthState, model_entry
 from chat_app.states.admin.overview import OverviewState
 from testing.reflex_tabs import Harness, Tab
 
@@ -30,6 +31,13 @@ async def test_a_model_that_fails_is_paused(harness: Harness, root: Tab) -> None
     assert "can't be reached." in after["fake"].detail
     assert "Next try in 15 s." in after["fake"].detail
     assert [one.tag for id, one in after.items() if id != "fake" and one.tag] == []
+
+
+@pytest.mark.parametrize("code", MESSAGES)
+def test_an_admin_is_not_sent_to_an_admin(code: str) -> None:
+    detail = model_entry("fake", "Fake", ModelHealth("open", code, seconds=9)).detail
+    assert "administrator" not in detail
+    assert detail.endswith(" Next try in 9 s.")
 
 
 async def test_the_overview_counts_users(harness: Harness, root: Tab) -> None:

@@ -10,6 +10,7 @@ from chat_app.states.account import SettingsEntry, SettingsList
 from chat_app.states.admin import AdminState
 
 _TAGS = {"closed": "", "open": "Paused", "half-open": "Retrying"}
+_ADVICE_TO_USERS = " Tell your administrator."  # who reads this here
 
 
 def model_entry(id: str, name: str, health: ModelHealth) -> SettingsEntry:
@@ -24,6 +25,7 @@ def model_entry(id: str, name: str, health: ModelHealth) -> SettingsEntry:
         detail = "No recent failures"
     else:
         detail = message_of(health.error, {"model": name, **health.params})
+        detail = detail.removesuffix(_ADVICE_TO_USERS)
     if health.seconds:
         detail = f"{detail} Next try in {max(1, round(health.seconds))} s."
     return SettingsEntry(id, name, detail, subtitle=id, tag=_TAGS[health.state])
