@@ -233,7 +233,8 @@ class RunExecutor:
         status = await self._finalize(active_run, created, result, model)
         if status == "complete" and not created.compacts:
             self._titler.start(
-                active_run.principal, created.thread_id, created.user_message_id, model
+                *(active_run.principal, created.thread_id, created.user_message_id, model),
+                org_id=created.org_id,
             )
 
     async def _stream_or_cancel(

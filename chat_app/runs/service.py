@@ -360,11 +360,13 @@ class RunService:
             Unavailable: The server is stopping.
         """
         async with self._db.read(principal) as session:
-            model_id = (await thread_row(session, thread_id)).model
+            thread = await thread_row(session, thread_id)
+        if self._has_left(principal, thread.org_id):
+            raise NotFound
         async with self._limits.call(principal.user_id):
             if principal.credential_id in self._revoked:
                 raise credential_ended(principal)
-            await self._titler.name_now(principal, thread_id, self._last_model(model_id))
+            await self._titler.name_now(principal, thread_id, self._last_model(thread.model))
         async with self._db.read(principal) as session:
             return (await thread_row(session, thread_id)).title
 
@@ -502,6 +504,7 @@ class RunService:
         if signal.reason != "left":
             return
         self._left[user_id, org_id] = True
+        self._titler.end_membership(user_id, org_id)
         self._executor.cancel(
             lambda run: run.principal.user_id == user_id and run.org_id == org_id,
             RunResult("revoked"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -10,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, Unavailable
+from chat_app.core.errors import ChatError, NotFound, Unavailable
 from chat_app.core.events import Finish, TextDelta, TextWasReasoning
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
@@ -54,16 +55,11 @@ async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID
     return text_of(message.parts) if untitled else None
 
 
-async def first_question(session: AsyncSession, thread_id: UUID) -> str | None:
-    """The text to name a thread after at any time; None if it has a title, or no question.
-
-    Raises:
-        NotFound: The thread is missing, foreign or deleted.
-    """
-    thread = await thread_row(session, thread_id)
+async def first_question(session: AsyncSession, thread: Thread) -> str | None:
+    """The text to name a thread after at any time; None if it has a title, or no question."""
     if thread.title_origin != "start" or thread.head_id is None:
         return None
-    nodes = await message_tree(session, thread_id)
+    nodes = await message_tree(session, thread.id)
     branch = branch_through(nodes, thread.head_id, thread.head_id) or []
     questions = select(Message).where(col(Message.id).in_(branch[:1]), col(Message.role) == "user")
     message = (await session.exec(questions)).first()
@@ -105,6 +101,15 @@ def _prompt(text: str) -> Sequence[PromptMessage]:
     )
 
 
+@dataclass(eq=False, slots=True)
+class _TitleTask:
+    """For whom a title is made, in which organisation, and whether the user has left that."""
+
+    principal: Principal
+    org_id: UUID
+    has_left: bool = False
+
+
 class ThreadTitler:
     """Names threads in background tasks.
 
@@ -122,11 +127,17 @@ class ThreadTitler:
         self._threads = threads
         self._settings = settings
         self._calls = calls
-        self._tasks: dict[asyncio.Task[None], UUID] = {}
+        self._tasks: dict[asyncio.Task[None], _TitleTask] = {}
         self._stopped = False
 
     def start(
-        self, principal: Principal, thread_id: UUID, user_message_id: UUID, model: Model
+        self,
+        principal: Principal,
+        thread_id: UUID,
+        user_message_id: UUID,
+        model: Model,
+        *,
+        org_id: UUID,
     ) -> None:
         """Start to name a thread, if it needs a title.
 
@@ -135,10 +146,11 @@ class ThreadTitler:
             thread_id: The thread.
             user_message_id: The message that was answered.
             model: The model that answered it.
+            org_id: The organisation of the thread; `PRIVATE` for none.
         """
         if self._settings.chat_titles and not model.info.acts and not self._stopped:
             task = asyncio.create_task(self._name(principal, thread_id, user_message_id, model))
-            self._tasks[task] = principal.credential_id
+            self._tasks[task] = _TitleTask(principal, org_id)
             task.add_done_callback(self._done)
 
     async def name_now(self, principal: Principal, thread_id: UUID, model: Model) -> None:
@@ -152,36 +164,46 @@ class ThreadTitler:
             model: The model to ask.
 
         Raises:
-            NotFound: The thread is missing, foreign or deleted.
+            NotFound: The thread is missing, foreign or deleted, or the user has left its
+                organisation meanwhile.
             Unauthenticated: The session or key has ended; the call of the model ended with it.
             Unavailable: The server is stopping.
         """
         async with self._db.read(principal) as session:
-            text = await first_question(session, thread_id)
+            thread = await thread_row(session, thread_id)
+            text = await first_question(session, thread)
         wanted = self._settings.chat_titles and not model.info.acts
         if text is None or self._stopped or not wanted:
             return
         task = asyncio.create_task(self._store_suggestion(principal, thread_id, text, model))
-        self._tasks[task] = principal.credential_id
+        self._tasks[task] = titling = _TitleTask(principal, thread.org_id)
         try:
             await asyncio.wait({task})
         finally:
             task.cancel()
             del self._tasks[task]
         if task.cancelled():
-            stopping = Unavailable("The server is stopping.")
-            raise stopping if self._stopped else credential_ended(principal)
+            if self._stopped:
+                raise Unavailable("The server is stopping.")
+            raise NotFound if titling.has_left else credential_ended(principal)
         with suppress(ProviderError, TimeoutError):
             task.result()
 
     def credential_ids(self) -> set[UUID]:
         """The sessions and API keys that have a task."""
-        return set(self._tasks.values())
+        return {one.principal.credential_id for one in self._tasks.values()}
 
     def end_credential(self, credential_id: UUID) -> None:
         """Cancel the tasks of a session or an API key."""
-        for task, credential in self._tasks.items():
-            if credential == credential_id:
+        for task, one in self._tasks.items():
+            if one.principal.credential_id == credential_id:
+                task.cancel()
+
+    def end_membership(self, user_id: UUID, org_id: UUID) -> None:
+        """Cancel the tasks of a user in an organisation that they have left."""
+        for task, one in self._tasks.items():
+            if (one.principal.user_id, one.org_id) == (user_id, org_id):
+                one.has_left = True
                 task.cancel()
 
     async def idle(self, timeout: float | None = None) -> None:

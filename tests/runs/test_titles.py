@@ -10,8 +10,10 @@ import pytest
 
 from chat_app.auth.keys.scopes import InvalidApiKey, InvalidCloudToken
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Unauthenticated, Unavailable
+from chat_app.core.errors import NotFound, Unauthenticated, Unavailable
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
+from chat_app.core.signals import ROLES, Signal
+from chat_app.db.tables import PRIVATE
 from chat_app.llm.errors import Failure
 from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, Answer, RunHarness, run_harness
@@ -195,6 +197,40 @@ async def test_an_ended_session_cancels_its_title_requests(harness: RunHarness, 
     harness.end_session(alice)
     await asyncio.wait_for(title.closed.wait(), 5)
     assert (await harness.threads.page(alice)).threads[0].title_origin == "start"
+
+
+async def test_leaving_an_organisation_cancels_the_titles_of_its_threads_only(
+    harness: RunHarness, alice: Principal, caplog: pytest.LogCaptureFixture
+):
+    await answered(harness, alice)
+    title = await asked_for_title(harness)
+    leave(harness, alice, uuid4())
+    leave(harness, replace(alice, user_id=uuid4()), PRIVATE)
+    assert harness.runs.credential_ids() == {alice.credential_id}
+    leave(harness, alice, PRIVATE)
+    await asyncio.wait_for(title.closed.wait(), PATIENCE)
+    assert (await harness.threads.page(alice)).threads[0].title_origin == "start"
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+async def test_a_title_that_a_client_asks_for_ends_with_the_membership(
+    harness: RunHarness, alice: Principal
+):
+    asked, _, thread_id = await asked_now(harness, alice)
+    leave(harness, alice, PRIVATE)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(NotFound):
+            await asked
+    with pytest.raises(NotFound):
+        await harness.runs.name_thread(alice, thread_id)
+    assert len(harness.models.one.answers) == 3
+
+
+def leave(harness: RunHarness, who: Principal, org_id: UUID) -> None:
+    """Tell that a user has left an organisation; that of a private thread stands for any."""
+    harness.bus.publish(
+        ROLES, Signal("roles_changed", user_id=who.user_id, org_id=org_id, reason="left")
+    )
 
 
 async def asked_now(
