@@ -32,9 +32,12 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
     Raises:
         NotFound: The user was deleted.
     """
+    # a write of its own, so that nobody waits for what is read
     async with db.system("auth", write=True) as session:
-        user = await session.require(User, principal.user_id)
+        await session.require(User, principal.user_id)
         await audit.append(session, "account_exported", actor=principal)
+    async with db.system("auth") as session:
+        user = await session.require(User, principal.user_id)
         totp = await confirmed_totp(session, user.id)
         accounts = await session.exec(select(Account).where(col(Account.user_id) == user.id))
         passkeys = await session.exec(select(Passkey).where(col(Passkey.user_id) == user.id))
