@@ -40,9 +40,6 @@ _INDEXES = {
     'ix_client_report_stored': ('client_report', ['owner_id', 'org_id', 'size']),
 }
 _INDEXES_BEFORE = {
-    'ix_thread_owner_id_status_updated_at_id': (
-        'thread', ['owner_id', 'status', 'updated_at', 'id'],
-    ),
     'ix_message_owner_id_size': ('message', ['owner_id', 'size']),
     'ix_message_tree': (
         'message',
@@ -53,6 +50,37 @@ _INDEXES_BEFORE = {
     ),
     'ix_client_report_owner_id_size': ('client_report', ['owner_id', 'size']),
 }
+
+# An entry moves with its thread: its key is written, and nothing that is indexed.
+_TERMS = "'_' || {0}.owner_id || ' _' || {0}.role || ' ' || {0}.tokens"
+_REINDEX = (
+    'BEGIN INSERT INTO search_index (search_index, rowid, terms) '
+    f"VALUES ('delete', old.id, {_TERMS.format('old')}); "
+    'INSERT INTO search_index (rowid, terms) '
+    f'VALUES (new.id, {_TERMS.format("new")}); END'
+)
+_TRIGGER = (
+    'CREATE TRIGGER search_entry_changed AFTER UPDATE OF id, role, tokens ON search_entry '
+    f'{_REINDEX}'
+)
+_TRIGGER_BEFORE = f'CREATE TRIGGER search_entry_changed AFTER UPDATE ON search_entry {_REINDEX}'
+_IS_OWNER = "owner = nullif(current_setting('app.user_id', true), '')::uuid"
+_FUNCTIONS = (
+    'CREATE OR REPLACE FUNCTION stored_bytes(owner uuid, row_bytes bigint) '
+    'RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ '
+    'SELECT ((SELECT coalesce(sum(size), 0) + count(*) * row_bytes FROM message '
+    'WHERE owner_id = owner) + (SELECT count(*) * row_bytes FROM thread '
+    f'WHERE owner_id = owner))::bigint WHERE {_IS_OWNER} $$',
+    'CREATE OR REPLACE FUNCTION stored_report_bytes(owner uuid, row_bytes bigint) '
+    'RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ '
+    'SELECT (SELECT coalesce(sum(size), 0) + count(*) * row_bytes FROM client_report '
+    f'WHERE owner_id = owner)::bigint WHERE {_IS_OWNER} $$',
+    'CREATE OR REPLACE FUNCTION lock_membership(owner uuid, org uuid) '
+    'RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ '
+    'SELECT true FROM organisation JOIN membership ON membership.org_id = organisation.id '
+    f'WHERE organisation.id = org AND membership.user_id = owner AND {_IS_OWNER} '
+    'FOR KEY SHARE OF organisation $$',
+)
 
 
 def upgrade() -> None:
@@ -128,9 +156,22 @@ def upgrade() -> None:
     for parent in ('thread', 'run'):
         op.create_index(_key_of(parent), parent, ['id', 'owner_id', 'org_id'], unique=True)
     _replace_keys(with_organisation=True)
+    if op.get_context().dialect.name == 'sqlite':
+        op.execute('DROP TRIGGER search_entry_changed')
+        op.execute(_TRIGGER)
+    else:
+        for statement in _FUNCTIONS:
+            op.execute(statement)
 
 
 def downgrade() -> None:
+    if op.get_context().dialect.name == 'sqlite':
+        op.execute('DROP TRIGGER search_entry_changed')
+        op.execute(_TRIGGER_BEFORE)
+    else:
+        op.execute('DROP FUNCTION lock_membership(uuid, uuid)')
+        op.execute('DROP FUNCTION stored_report_bytes(uuid, bigint)')
+        op.execute('DROP FUNCTION stored_bytes(uuid, bigint)')
     _replace_keys(with_organisation=False)
     for parent in ('thread', 'run'):
         op.drop_index(_key_of(parent), parent)

@@ -60,7 +60,8 @@ SQLITE = (
     "CREATE TRIGGER search_entry_removed AFTER DELETE ON search_entry BEGIN "
     "INSERT INTO search_index (search_index, rowid, terms) "
     "VALUES ('delete', old.id, '_' || old.owner_id || ' _' || old.role || ' ' || old.tokens); END",
-    "CREATE TRIGGER search_entry_changed AFTER UPDATE ON search_entry BEGIN "
+    # Not of the owner, who never changes: the key to a thread that moves writes it again.
+    "CREATE TRIGGER search_entry_changed AFTER UPDATE OF id, role, tokens ON search_entry BEGIN "
     "INSERT INTO search_index (search_index, rowid, terms) "
     "VALUES ('delete', old.id, '_' || old.owner_id || ' _' || old.role || ' ' || old.tokens); "
     "INSERT INTO search_index (rowid, terms) "

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from chat_app.db.owner_functions import NAMES
 from chat_app.db.tables import ONLY_READ, OWNED, PRIVATE, AuditEvent, InOrganisation
 from chat_app.settings.database import DatabaseSettings, role_of
 from chat_app.settings.validation import ConfigError
@@ -37,6 +38,7 @@ _POLICIES = {
     for model in OWNED
 }
 """Which rows of each table the policies show, and let be written."""
+_FUNCTIONS = ("search_hits", "refuse_audit_change", *NAMES)
 MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
 
 
@@ -113,9 +115,10 @@ def check_owner(connection: Connection) -> None:
         "SELECT relowner FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
         "AND relname = ANY(CAST(:tables AS text[])) UNION "
         "SELECT proowner FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
-        "AND proname IN ('search_hits', 'refuse_audit_change')) AND rolname <> current_user LIMIT 1"
+        "AND proname = ANY(CAST(:functions AS text[]))) AND rolname <> current_user LIMIT 1"
     )
-    found = connection.execute(text(query), {"tables": list(_TABLES)}).one_or_none()
+    names = {"tables": list(_TABLES), "functions": list(_FUNCTIONS)}
+    found = connection.execute(text(query), names).one_or_none()
     if found is None:
         return
     owner, is_superuser, user = found

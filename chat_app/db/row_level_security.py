@@ -224,6 +224,37 @@ class _OwnerFilter(SQLCompiler):
         )
         return f"({found} ORDER BY rowid DESC LIMIT {most[0]})" if most else f"({found})"
 
+    def visit_stored_bytes_func(self, fn: Any, **kw: Any) -> str:
+        """What the owner stores, whichever organisation it is in (`owner_functions`)."""
+        if self.dialect.name != "sqlite":
+            return self._of_owner(fn, **kw)
+        (row_bytes,) = (self.process(argument, **kw) for argument in fn.clauses)
+        messages = self._sum_of("message", f"coalesce(sum(size), 0) + count(*) * {row_bytes}")
+        return f"({messages} + {self._sum_of('thread', f'count(*) * {row_bytes}')})"
+
+    def visit_stored_report_bytes_func(self, fn: Any, **kw: Any) -> str:
+        """What the owner's clients have reported (`owner_functions`)."""
+        if self.dialect.name != "sqlite":
+            return self._of_owner(fn, **kw)
+        (row_bytes,) = (self.process(argument, **kw) for argument in fn.clauses)
+        return self._sum_of("client_report", f"coalesce(sum(size), 0) + count(*) * {row_bytes}")
+
+    def visit_lock_membership_func(self, fn: Any, **kw: Any) -> str:
+        """Whether the owner belongs to an organisation (`owner_functions`)."""
+        if self.dialect.name != "sqlite":
+            return self._of_owner(fn, **kw)
+        (org_id,) = (self.process(argument, **kw) for argument in fn.clauses)
+        found = f"SELECT 1 FROM membership WHERE user_id = {self.process(OWNER)}"  # noqa: S608
+        return f"EXISTS ({found} AND org_id = {org_id})"
+
+    def _of_owner(self, fn: Any, **kw: Any) -> str:
+        """A function of the database whose first argument is the owner."""
+        arguments = ", ".join(self.process(argument, **kw) for argument in fn.clauses)
+        return f"{fn.name}({self.process(OWNER)}, {arguments})"
+
+    def _sum_of(self, table: str, what: str) -> str:
+        return f"(SELECT {what} FROM {table} WHERE owner_id = {self.process(OWNER)})"  # noqa: S608
+
     visit_textclause = visit_tstring = visit_textual_select = _refuse
     visit_custom_op_unary_operator = visit_custom_op_unary_modifier = _refuse
 

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseFull, NotFound
 from chat_app.db.full_text import write_entries
+from chat_app.db.prepared import ServerDriver, Transaction
 from chat_app.db.row_level_security import QueryRefused, RowScope, owned_by
 from chat_app.db.statements import APPEND_AUDIT_EVENT
 from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, InOrganisation, Owned
@@ -222,6 +223,19 @@ class ScopedSession(AsyncSession):
             Session.connection(session).execute(APPEND_AUDIT_EVENT.statement, dict(values))
 
         await self.run_sync(append)
+
+    async def execute_prepared(self, work: Callable[[Transaction], _T]) -> _T:
+        """Execute prepared statements in this transaction, after what was added."""
+        await self.flush()
+
+        def execute(session: orm.Session) -> _T:
+            assert isinstance(session, SyncScopedSession)
+            connection = Session.connection(session)
+            driver = ServerDriver(connection)
+            is_full = session.is_full()
+            return work(Transaction(driver, connection.dialect, session.scope, is_full=is_full))
+
+        return await self.run_sync(execute)
 
     connection = _refused("connection()")
     get_bind = _refused("get_bind()")

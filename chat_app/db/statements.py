@@ -15,15 +15,14 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
+from chat_app.db import owner_functions
 from chat_app.db.prepared import Prepared, PreparedAppend, PreparedInsert, PreparedMove
 from chat_app.db.tables import ACTIVE, metadata
 
@@ -165,13 +164,14 @@ PAGE_OF_THREADS = Prepared(
 """Threads of an organisation, or private ones, of a status, by last activity, newest first, that
 come after a sort key."""
 
-STORED_MESSAGES = Prepared(
-    select(func.count(), func.coalesce(func.sum(MESSAGES.c.size), 0)).select_from(MESSAGES)
-)
-"""How many messages a user has, and their size in bytes."""
+STORED_BYTES = Prepared(select(owner_functions.stored_bytes()))
+"""How much a user stores, wherever it is."""
 
-STORED_THREADS = Prepared(select(func.count()).select_from(THREADS))
-"""How many threads a user has."""
+STORED_REPORT_BYTES = Prepared(select(owner_functions.stored_report_bytes()))
+"""How much a user's clients have reported, wherever it is."""
+
+LOCK_MEMBERSHIP = Prepared(select(owner_functions.lock_membership()))
+"""Whether a user belongs to an organisation; it is not deleted before the transaction ends."""
 
 INSERT_THREAD = PreparedInsert(THREADS)
 INSERT_MESSAGE = PreparedInsert(MESSAGES)
@@ -353,26 +353,14 @@ LOST_RUNS = Prepared(
 """Active runs, by their ids from one on, for the start."""
 
 
-class _Joined(FunctionElement[str]):
-    """The texts of all rows as one, with commas between them."""
-
-    type = String()
-    inherit_cache = True
-    name = "joined"
-
-
-@compiles(_Joined, "sqlite")
-def _joined_on_sqlite(element: _Joined, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"group_concat({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(_Joined, "postgresql")
-def _joined_on_postgres(element: _Joined, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"string_agg({compiler.process(element.clauses, **kw)}, ',')"
-
-
 _MEMBERSHIPS = (
-    select(_Joined(cast(MEMBERSHIPS.c.org_id, String(36)) + ":" + MEMBERSHIPS.c.role))
+    select(
+        func.aggregate_strings(
+            cast(MEMBERSHIPS.c.org_id, String(36)) + ":" + MEMBERSHIPS.c.role,
+            # as text of SQL: a value would be written into it at each execution
+            literal_column("','"),  # pyright: ignore[reportArgumentType]
+        )
+    )
     .where(MEMBERSHIPS.c.user_id == USERS.c.id)
     .scalar_subquery()
 )

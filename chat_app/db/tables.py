@@ -376,6 +376,7 @@ class Thread(InOrganisation, table=True):
         # the key of a thread with its organisation, which its rows refer to
         Index("uq_thread_id_owner_id_org_id", "id", "owner_id", "org_id", unique=True),
         Index("ix_thread_owner_id_updated_at_id", "owner_id", "updated_at", "id"),
+        Index("ix_thread_owner_id_status_updated_at_id", "owner_id", "status", "updated_at", "id"),
         Index("ix_thread_list", *("owner_id", "org_id", "status", "updated_at", "id")),
         _partial(
             *("uq_thread_owner_id_external_id", "owner_id", "external_id"),

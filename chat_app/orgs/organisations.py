@@ -191,10 +191,12 @@ class Organisations:
             count = await session.exec(select(func.count()).select_from(Membership).where(is_here))
             if count.one() > 1:
                 raise Conflict("Remove the other members first; then delete the organisation.")
+            # who is adding to one of its threads at this moment has ended then
+            threads = col(Thread.org_id) == org_id
+            await session.exec(select(Thread.id).where(threads).with_for_update())
             active = select(Run.id).where(col(Run.org_id) == org_id, col(Run.status).in_(ACTIVE))
             if (await session.exec(active.limit(1))).first() is not None:
                 raise Conflict("An answer is still being written in it. Stop it first.")
-            threads = col(Thread.org_id) == org_id
             is_own = col(Thread.owner_id) == principal.user_id
             await session.exec(
                 update(Thread)

@@ -30,6 +30,7 @@ from chat_app.llm.base import Model
 from chat_app.runs.new_message import NewMessage
 from chat_app.threads.client_messages import CLIENT
 from chat_app.threads.options import NO_OPTIONS, ChatOptions
+from chat_app.threads.queries import lock_membership
 from chat_app.threads.titles import first_words
 
 RUNS_RETRY_SECONDS = 5
@@ -100,7 +101,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
 
     Raises:
         NotFound: The thread, or the message that is edited or followed, is missing, foreign or
-            deleted.
+            deleted, or the user does not belong to the organisation of a new thread.
         InvalidInput: There is no such model, or an answer is edited.
         Conflict: The client id is used by another message, or an answer is running in the thread.
         RateLimited: Too many runs are active, or too many messages were sent.
@@ -254,6 +255,7 @@ def _find_held(transaction: Transaction, message: NewMessage) -> CreatedRun | UU
 
 def _new_thread(transaction: Transaction, message: NewMessage) -> StoredThread:
     """A thread that is not added yet."""
+    lock_membership(transaction, message.org_id)
     options = message.options
     if options is None:
         row = transaction.first(OPTIONS_OF_NEW_CHATS)

@@ -334,6 +334,7 @@ class Threads:
         if title.strip():
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
+            await session.execute_prepared(partial(queries.lock_membership, org_id=org_id))
             await self._limits.admit_thread(session, principal.user_id)
             defaults = await session.get(ChatDefaults, principal.user_id)
             thread.options = {} if defaults is None else defaults.options
@@ -421,6 +422,7 @@ class Threads:
         )
 
         def work(transaction: Transaction) -> bool:
+            queries.lock_membership(transaction, org_id)
             row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
             if row is None:
                 raise NotFound

@@ -15,8 +15,7 @@ from uuid import UUID, uuid4
 from limits import parse
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, func, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
@@ -24,6 +23,9 @@ from chat_app.core.errors import RateLimited, TooLarge, wait_phrase
 from chat_app.core.json_values import json_value
 from chat_app.core.rate_limit import Budget, RateLimiter
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
+from chat_app.db.scoped_session import ScopedSession
+from chat_app.db.statements import STORED_REPORT_BYTES
 from chat_app.db.tables import ClientReport, Thread
 from chat_app.settings import Settings
 from chat_app.threads import queries
@@ -203,21 +205,20 @@ class ClientReports:
             created_at=self._clock(),
         )
 
-    async def _store(self, session: AsyncSession, reports: Sequence[ClientReport]) -> None:
+    async def _store(self, session: ScopedSession, reports: Sequence[ClientReport]) -> None:
         await self._admit(session, sum(report.size + ROW_BYTES for report in reports))
         session.add_all(reports)
         await session.flush()
 
-    async def _admit(self, session: AsyncSession, size: int) -> None:
+    async def _admit(self, session: ScopedSession, size: int) -> None:
         """Check that reports fit.
 
         Raises:
             ReportsFull: They do not.
         """
-        sizes = select(func.count(), func.coalesce(func.sum(col(ClientReport.size)), 0))
-        count, stored = (await session.exec(sizes.select_from(ClientReport))).one()
+        stored = await session.execute_prepared(_reported_bytes)
         most = self._settings.client_reports_bytes
-        if stored + ROW_BYTES * count + size > most:
+        if stored + size > most:
             raise ReportsFull(
                 f"Your clients have reported {most / 1e6:,.0f} MB, as much as this server keeps. "
                 f"Reports are removed after {self._settings.client_reports_days} days."
@@ -229,6 +230,12 @@ class ClientReports:
 
 def _too_many(seconds: int) -> RateLimited:
     return RateLimited(f"Too many reports. Try again {wait_phrase(seconds)}.", seconds)
+
+
+def _reported_bytes(transaction: Transaction) -> int:
+    row = transaction.first(STORED_REPORT_BYTES, row_bytes=ROW_BYTES)
+    assert row is not None
+    return row[0]
 
 
 def _be_about(report: ClientReport, thread: Thread) -> None:

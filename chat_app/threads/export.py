@@ -16,7 +16,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part
 from chat_app.db.engine import Database
-from chat_app.db.tables import ChatDefaults, ClientReport, Message, Thread
+from chat_app.db.tables import PRIVATE, ChatDefaults, ClientReport, Message, Thread
 
 _MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
 _NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
@@ -103,6 +103,7 @@ def _write_thread(
 def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
     return {
         "id": str(thread.id),
+        "organisation": None if thread.org_id == PRIVATE else str(thread.org_id),
         "title": thread.title,
         "model": thread.model,
         "options": thread.options,

@@ -20,8 +20,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.prepared import Transaction
-from chat_app.db.statements import ACTIVE_THREADS, PAGE_OF_THREADS
-from chat_app.db.tables import ACTIVE, Message, Run, Thread, ThreadStatus
+from chat_app.db.statements import ACTIVE_THREADS, LOCK_MEMBERSHIP, PAGE_OF_THREADS
+from chat_app.db.tables import ACTIVE, PRIVATE, Message, Run, Thread, ThreadStatus
 from chat_app.threads.search_query import SearchQuery
 from chat_app.threads.tree import Node
 from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
@@ -155,6 +155,23 @@ async def thread_row(
     if thread is None or (thread.deleted_at is not None and not deleted):
         raise NotFound
     return thread
+
+
+def lock_membership(transaction: Transaction, org_id: UUID) -> None:
+    """Check that the user still belongs to an organisation, and keep it until the transaction ends.
+
+    The principal was resolved before; meanwhile the organisation may have been deleted. It is
+    locked before a thread, as when it is deleted.
+
+    Args:
+        transaction: A write transaction, restricted to the user.
+        org_id: The organisation; `PRIVATE` for none, which costs nothing.
+
+    Raises:
+        NotFound: The user does not belong to it.
+    """
+    if org_id != PRIVATE and transaction.first(LOCK_MEMBERSHIP, of_org=org_id) != (True,):
+        raise NotFound
 
 
 async def named_thread(session: AsyncSession, external_id: str) -> UUID | None:

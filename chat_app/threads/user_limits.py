@@ -6,14 +6,12 @@ from functools import partial
 from uuid import UUID
 
 from limits import parse
-from sqlmodel import col, func, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import ChatError, RateLimited, TooLarge, wait_phrase
 from chat_app.core.rate_limit import Budget, RateLimiter
 from chat_app.db.prepared import Transaction
-from chat_app.db.statements import STORED_MESSAGES, STORED_THREADS
-from chat_app.db.tables import Message, Thread
+from chat_app.db.scoped_session import ScopedSession
+from chat_app.db.statements import STORED_BYTES
 from chat_app.settings import Settings
 
 ROW_BYTES = 1_000
@@ -26,16 +24,17 @@ class StorageFull(TooLarge):
     code = "storage_full"
 
 
-async def stored_bytes(session: AsyncSession) -> int:
-    """The size of everything that a user stores, deleted threads included.
+def stored_bytes(transaction: Transaction) -> int:
+    """The size of everything that a user stores.
+
+    Deleted threads are included, and those in organisations that the user has left.
 
     Args:
-        session: A session scoped to the user.
+        transaction: A transaction restricted to the user.
     """
-    sizes = select(func.count(), func.coalesce(func.sum(col(Message.size)), 0))
-    messages, size = (await session.exec(sizes.select_from(Message))).one()
-    threads = (await session.exec(select(func.count()).select_from(Thread))).one()
-    return size + ROW_BYTES * (messages + threads)
+    row = transaction.first(STORED_BYTES, row_bytes=ROW_BYTES)
+    assert row is not None
+    return row[0]
 
 
 class MessageAdmission:
@@ -114,12 +113,7 @@ class UserLimits:
         size += ROW_BYTES * 3
         most = size + self._settings.answer_bytes
         if self._left.get(user_id, 0) < most:
-            messages = transaction.first(STORED_MESSAGES)
-            threads = transaction.first(STORED_THREADS)
-            assert messages is not None
-            assert threads is not None
-            stored = messages[1] + ROW_BYTES * (messages[0] + threads[0])
-            self._count_left(user_id, stored, size)
+            self._count_left(user_id, stored_bytes(transaction), size)
         self._left[user_id] -= most
 
     @asynccontextmanager
@@ -132,7 +126,7 @@ class UserLimits:
         async with self._message_rate.attempt(Budget(self._messages, (str(user_id),))):
             yield
 
-    async def admit_thread(self, session: AsyncSession, user_id: UUID) -> None:
+    async def admit_thread(self, session: ScopedSession, user_id: UUID) -> None:
         """Admit an empty thread of a user.
 
         Raises:
@@ -141,10 +135,10 @@ class UserLimits:
         """
         async with _counted(self._thread_rate, Budget(self._threads, (str(user_id),))):
             if self._left.get(user_id, 0) < ROW_BYTES:
-                self._count_left(user_id, await stored_bytes(session), ROW_BYTES)
+                self._count_left(user_id, await session.execute_prepared(stored_bytes), ROW_BYTES)
             self._left[user_id] -= ROW_BYTES
 
-    async def admit_message(self, session: AsyncSession, user_id: UUID, size: int) -> None:
+    async def admit_message(self, session: ScopedSession, user_id: UUID, size: int) -> None:
         """Admit a message that a client appends, in bytes.
 
         Raises:
@@ -154,7 +148,7 @@ class UserLimits:
         size += ROW_BYTES
         async with _counted(self._message_rate, Budget(self._messages, (str(user_id),))):
             if self._left.get(user_id, 0) < size:
-                self._count_left(user_id, await stored_bytes(session), size)
+                self._count_left(user_id, await session.execute_prepared(stored_bytes), size)
             self._left[user_id] -= size
 
     def _count_left(self, user_id: UUID, stored: int, size: int) -> None:

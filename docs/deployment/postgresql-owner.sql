@@ -13,7 +13,8 @@ BEGIN
     EXECUTE format('ALTER TABLE %s OWNER TO chat_owner', one.name);
   END LOOP;
   FOR one IN SELECT oid::regprocedure AS name FROM pg_proc
-    WHERE proname = 'search_hits' AND pronamespace = 'public'::regnamespace
+    WHERE pronamespace = 'public'::regnamespace AND proname IN
+      ('search_hits', 'stored_bytes', 'stored_report_bytes', 'lock_membership')
   LOOP
     EXECUTE format('ALTER FUNCTION %s OWNER TO chat_owner', one.name);
   END LOOP;

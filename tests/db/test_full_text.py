@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
 from chat_app.core.parts import text_part
-from chat_app.db import row_level_security
+from chat_app.db import owner_functions, row_level_security
 from chat_app.db.engine import Database
 from chat_app.db.full_text import POSTGRESQL, SQLITE, hit_params, hits
 from chat_app.db.migrations import PROJECT
@@ -105,7 +105,10 @@ async def test_a_search_begins_at_the_index(
 
 def test_the_migrations_make_the_index_that_the_models_make() -> None:
     script = ScriptDirectory(str(PROJECT / "alembic"))
-    assert script.get_revision("0008").module._SQLITE == SQLITE
+    *first, _ = script.get_revision("0008").module._SQLITE
+    last = script.get_revision("0020").module
+    assert (*first, last._TRIGGER) == SQLITE
+    assert last._FUNCTIONS == owner_functions.POSTGRESQL
     assert script.get_revision("0010").module._POSTGRESQL == POSTGRESQL
 
 

@@ -11,6 +11,7 @@ from sqlmodel import select
 from chat_app.core.errors import DatabaseError
 from chat_app.db.engine import Database
 from chat_app.db.migrations import RevisionMismatch, check, upgrade
+from chat_app.db.owner_functions import NAMES
 from chat_app.db.tables import OWNED, Thread
 from chat_app.settings import ConfigError, Settings, read_settings, start_warnings
 from testing.database import without_sqlite
@@ -129,6 +130,8 @@ def test_what_a_superuser_made_is_handed_over_as_the_docs_say(
         postgres.rows(f'ALTER TABLE "{name}" OWNER TO {SUPERUSER}')
     for arguments in ("uuid, text", "uuid, text, bigint, integer"):
         postgres.rows(f"ALTER FUNCTION search_hits({arguments}) OWNER TO {SUPERUSER}")
+    for name in NAMES:
+        postgres.rows(f"ALTER FUNCTION {name} OWNER TO {SUPERUSER}")
     postgres.rows(f"ALTER DATABASE {postgres.name} OWNER TO {SUPERUSER}")
     with pytest.raises(ConfigError, match=r"belong to the role postgres; docs/postgresql\.md says"):
         upgrade(_settings(postgres))

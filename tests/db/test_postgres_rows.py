@@ -69,6 +69,8 @@ READS = {
 WRITES = {
     "a search for another": "SELECT search_hits('{bob}', 'bob')",
     "a search for the newest of another": "SELECT search_hits('{bob}', 'bob', 1000000, 10)",
+    "what another stores": "SELECT stored_bytes('{bob}', 1)",
+    "what another's clients report": "SELECT stored_report_bytes('{bob}', 1)",
     "an update": "UPDATE thread SET title = title || '!' RETURNING *",
     "an update from another table": "UPDATE thread SET title = m.role FROM message m RETURNING m.*",
     "an update of the owner": "UPDATE thread SET owner_id = '{bob}'",

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.core.parts import text_part
 from chat_app.db import statements
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared, PreparedInsert, Transaction
@@ -43,8 +44,6 @@ READS = {
     "OPTIONS_OF_NEW_CHATS",
     "ACTIVE_THREADS",
     "PAGE_OF_THREADS",
-    "STORED_MESSAGES",
-    "STORED_THREADS",
     "RUN_TO_END",
     "END_OF_RUN",
     "EVENTS_OF_RUN",
@@ -54,14 +53,14 @@ READS = {
 WITHOUT_IDS = {
     "ACTIVE_THREADS",
     "PAGE_OF_THREADS",
-    "STORED_MESSAGES",
-    "STORED_THREADS",
     "LOST_RUNS",
     "MESSAGE_OF_CLIENT",
     "OPTIONS_OF_NEW_CHATS",
     "THREAD_OF_EXTERNAL_ID",
 }
 """Reads with no parameter that names a row."""
+OF_OWNER = {"STORED_BYTES", "STORED_REPORT_BYTES", "LOCK_MEMBERSHIP"}
+"""Functions of the owner, beyond the rows that a scope reaches."""
 CHANGES = {
     *("CONTINUE_THREAD", "CONTINUE_MESSAGE", "START_RUN", "END_MESSAGE", "END_RUN"),
     *("CHANGE_PARTS", "DELETE_EVENTS", "DELETE_ENTRY", "TOUCH_THREAD", "MOVE_THREAD"),
@@ -89,7 +88,7 @@ def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
     }
     assert files == {"chat_app/db/statements.py"}
     of_system = SYSTEM_READS | SYSTEM_CHANGES
-    assert set(_named()) == READS | CHANGES | INSERTS | APPENDS | of_system
+    assert set(_named()) == READS | OF_OWNER | CHANGES | INSERTS | APPENDS | of_system
 
 
 def _of(person: Person) -> dict[str, Any]:
@@ -245,6 +244,31 @@ async def test_a_prepared_insert_below_a_foreign_parent_is_refused(
     assert await _everything(db) == before
 
 
+async def test_what_a_user_stores_is_a_sum_of_own_rows(
+    db: Database, alice: Person, bob: Person
+) -> None:
+    def stored(transaction: Transaction) -> list[Any]:
+        found = [statements.STORED_BYTES, statements.STORED_REPORT_BYTES]
+        return [transaction.all(statement, row_bytes=1_000) for statement in found]
+
+    mine, [[(chats,)], reports] = [
+        await db.query(person.principal, stored) for person in (alice, bob)
+    ]
+    async with db.write(bob.principal) as session:
+        session.add(
+            Message(
+                owner_id=bob.principal.user_id,
+                thread_id=bob.thread_id,
+                role="user",
+                parts=[text_part("x" * 70_000)],
+            )
+        )
+    assert await db.query(alice.principal, stored) == mine
+    assert await db.query(bob.principal, stored) == [[(chats + 71_000,)], reports]
+    async with db.write(alice.principal) as session:
+        assert await session.execute_prepared(stored) == mine
+
+
 async def test_a_query_cannot_write(db: Database, alice: Person) -> None:
     before = await _everything(db)
     values = _of(alice)
@@ -291,14 +315,14 @@ async def test_a_restricted_connection_takes_no_text_but_that_of_its_prepared_st
     db: Database, alice: Person
 ) -> None:
     own, everybody = db._own.writers.dialect, db._all.writers.dialect
-    allowed = statements.STORED_THREADS.compiled(own)
-    refused = statements.STORED_THREADS.compiled(everybody)
+    allowed = statements.OPTIONS_OF_NEW_CHATS.compiled(own)
+    refused = statements.OPTIONS_OF_NEW_CHATS.compiled(everybody)
     assert allowed.sql != refused.sql
     mine = RowScope(alice.principal.user_id)
     async with owned_by(db._own.readers, mine).connect() as connection:
         values = allowed.bind({}, bind_scope(own, mine))
         found = await connection.exec_driver_sql(allowed.sql, values)
-        assert found.all() == [(1,)]
+        assert len(found.all()) == 1
         others = allowed.bind({}, bind_scope(own, RowScope(uuid4())))
         with pytest.raises(QueryRefused):
             await connection.exec_driver_sql(allowed.sql, others)

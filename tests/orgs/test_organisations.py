@@ -1,9 +1,13 @@
 """Organisations: who may do what to whom, and what happens to threads."""
 
 import asyncio
+import json
+import zipfile
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
@@ -12,9 +16,16 @@ from chat_app.auth.account.export import export_account
 from chat_app.auth.errors import InvalidName
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import STORED_REPORT_BYTES
 from chat_app.db.tables import PRIVATE, AuditEvent, Membership, Message, Run, SearchEntry, Thread
 from chat_app.orgs.roles import LastOwner, RoleRequired
+from chat_app.threads.export import export
+from chat_app.threads.queries import lock_membership, thread_row
+from chat_app.threads.user_limits import ROW_BYTES
+from testing.database import DatabaseUnderTest, only_postgres, only_sqlite
 from testing.organisations import OrgHarness
+from testing.sql_statements import statements
 
 
 async def test_a_user_creates_an_organisation_and_owns_it(harness: OrgHarness) -> None:
@@ -245,8 +256,11 @@ async def test_an_answer_that_is_stored_while_its_user_is_removed_ends_too(
     org = await harness.organisation(ada, member=bob)
     live = harness.live
     stale = await harness.now(bob)
+    thread = await live.threads.create(stale, org_id=org)
     await live.organisations.remove(ada, org, bob.user_id)
-    sent = await live.runs.send(stale, text="one", client_id="c1", model="fake:3000x20", org_id=org)
+    sent = await live.runs.send(
+        stale, text="one", client_id="c1", model="fake:3000x20", thread_id=thread.id
+    )
     async with asyncio.timeout(30):
         end = [event async for event in live.runs.follow(stale, sent.run_id)][-1]
     assert getattr(end, "status", None) == "revoked"
@@ -270,6 +284,163 @@ async def test_an_organisation_is_deleted_when_its_owner_is_alone(harness: OrgHa
     assert (await harness.now(ada)).memberships == {}
     with pytest.raises(NotFound):
         await live.organisations.get(ada, org)
+
+
+async def test_nothing_gets_into_an_organisation_that_was_deleted_meanwhile(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live = harness.live
+    stale, former = await harness.now(ada), await harness.now(bob)
+    mine = await live.threads.create(ada, title="mine")
+    await live.organisations.remove(ada, org, bob.user_id)
+    await live.organisations.delete(ada, org)
+    for who in (stale, former):
+        assert org in who.memberships, "resolved before"
+        with pytest.raises(NotFound):
+            await live.threads.create(who, title="planted", org_id=org)
+        with pytest.raises(NotFound):
+            await live.runs.send(who, text="planted", client_id="c1", org_id=org)
+    with pytest.raises(NotFound):
+        await live.threads.move(stale, mine.id, org)
+    assert await harness.stored() == {"mine": PRIVATE}
+
+
+@only_postgres
+async def test_a_deletion_waits_for_a_thread_that_is_being_created(
+    database: DatabaseUnderTest, harness: OrgHarness
+) -> None:
+    ada = await harness.person("ada")
+    org = await harness.organisation(ada)
+    live, now = harness.live, await harness.now(ada)
+    async with live.db.write(now) as session:
+        await session.execute_prepared(partial(lock_membership, org_id=org))
+        session.add(Thread(owner_id=ada.user_id, org_id=org, title="new"))
+        await session.flush()
+        deleting = asyncio.create_task(live.organisations.delete(ada, org))
+        await _is_waiting(database, deleting)
+    await asyncio.wait_for(deleting, 30)
+    assert await harness.stored() == {"new": PRIVATE}
+
+
+@only_postgres
+async def test_a_deletion_sees_an_answer_that_begins_meanwhile(
+    database: DatabaseUnderTest, harness: OrgHarness
+) -> None:
+    ada = await harness.person("ada")
+    org = await harness.organisation(ada)
+    live, now = harness.live, await harness.now(ada)
+    thread = await live.threads.create(now, title="busy", org_id=org)
+    async with live.db.write(now) as session:
+        await thread_row(session, thread.id, lock=True)
+        answer = Message(
+            owner_id=ada.user_id, org_id=org, thread_id=thread.id, role="assistant", parent_id=None
+        )
+        session.add(answer)
+        await session.flush()
+        session.add(
+            Run(
+                owner_id=ada.user_id,
+                org_id=org,
+                thread_id=thread.id,
+                message_id=answer.id,
+                session_id=ada.credential_id,
+                model="m",
+            )
+        )
+        await session.flush()
+        deleting = asyncio.create_task(live.organisations.delete(ada, org))
+        await _is_waiting(database, deleting)
+    with pytest.raises(Conflict, match="still being written"):
+        await asyncio.wait_for(deleting, 30)
+    assert await harness.stored() == {"busy": org}
+
+
+async def _is_waiting(database: DatabaseUnderTest, task: "asyncio.Task[None]") -> None:
+    """Wait until a task waits for a lock of PostgreSQL."""
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(database.rows, waiting):
+            assert not task.done()
+
+
+@only_sqlite
+async def test_a_move_leaves_the_full_text_index_as_it_is(
+    database: DatabaseUnderTest, harness: OrgHarness
+) -> None:
+    ada = await harness.person("ada")
+    org = await harness.organisation(ada)
+    live, now = harness.live, await harness.now(ada)
+    sent = await live.runs.send(now, text="a garden", client_id="c1")
+    await _finish(harness, now, sent.run_id)
+    index = "SELECT id, block FROM search_index_data ORDER BY id"
+    before = database.rows(index)
+    await live.threads.move(now, sent.thread_id, org)
+    assert database.rows(index) == before
+    found = await live.search.find(now, "garden", after=None, limit=9)
+    assert {hit.thread_id for hit in found.hits} == {sent.thread_id}
+    await live.threads.rename(now, sent.thread_id, "Orchard")
+    assert database.rows(index) != before
+
+
+async def test_what_clients_report_in_an_organisation_counts_after_leaving(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    live, now = harness.live, await harness.now(bob)
+    thread = await live.threads.create(now, org_id=org)
+    await live.client_reports.add(now, "run", {"output": "x" * 500}, thread_id=thread.id)
+
+    def reported(transaction: Transaction) -> object:
+        return transaction.first(STORED_REPORT_BYTES, row_bytes=ROW_BYTES)
+
+    size = len('{"output": ""}') + 500 + ROW_BYTES
+    assert await live.db.query(now, reported) == (size,)
+    await live.organisations.remove(ada, org, bob.user_id)
+    assert (await harness.now(bob)).memberships == {}
+    assert await live.db.query(await harness.now(bob), reported) == (size,)
+    assert await live.db.query(await harness.now(ada), reported) == (0,)
+
+
+async def test_an_export_says_where_each_thread_is(harness: OrgHarness) -> None:
+    ada = await harness.person("ada")
+    org = await harness.organisation(ada)
+    now = await harness.now(ada)
+    await harness.live.threads.create(now, title="at work", org_id=org)
+    await harness.live.threads.create(now, title="at home")
+    file = await export(harness.live.db, now)
+    with file, zipfile.ZipFile(file) as archive:
+        threads = [
+            json.loads(archive.read(name))
+            for name in archive.namelist()
+            if name.startswith("threads/") and name.endswith(".json")
+        ]
+    assert {thread["title"]: thread["organisation"] for thread in threads} == {
+        "at work": str(org),
+        "at home": None,
+    }
+
+
+async def test_an_account_is_read_after_its_export_is_in_the_audit_log(
+    harness: OrgHarness,
+) -> None:
+    ada = await harness.person("ada")
+    with statements() as noted:
+
+        def note(_connection: object) -> None:
+            noted.ran.append(("COMMIT", ()))
+
+        event.listen(Engine, "commit", note)
+        try:
+            await export_account(harness.live.db, ada)
+        finally:
+            event.remove(Engine, "commit", note)
+    kinds = ("INSERT INTO audit_event", "COMMIT", "FROM passkey", "FROM api_key")
+    order = [kind for text, _ in noted.ran for kind in kinds if kind in text]
+    assert order[:2] == ["INSERT INTO audit_event", "COMMIT"]
+    assert {"FROM passkey", "FROM api_key"} <= set(order[2:])
 
 
 async def test_an_account_export_says_where_its_user_belongs(harness: OrgHarness) -> None:

@@ -159,3 +159,17 @@ async def test_the_last_page_costs_as_much_as_the_first(harness: RunHarness, ali
     assert all("ix_thread_list" in plan for plan in plans)
     assert all("(updated_at,id)<(?,?)" in plan for plan in plans), "entered at the cursor"
     assert not any("TEMP B-TREE" in plan for plan in plans)
+
+
+@only_sqlite
+async def test_the_list_of_all_organisations_begins_at_the_status(
+    harness: RunHarness, alice: Principal
+):
+    await fill(harness, alice, 60)
+    first = await harness.threads.page(alice, org_id=None)
+    with statements() as noted:
+        await harness.threads.page(alice, org_id=None, after=first.next)
+    [plan] = noted.plans(harness.database.folder / "chat.db", "ORDER BY thread")
+    assert "ix_thread_owner_id_status_updated_at_id" in plan
+    assert "(owner_id=? AND status=? AND (updated_at,id)<(?,?))" in plan
+    assert "TEMP B-TREE" not in plan

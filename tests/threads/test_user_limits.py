@@ -1,5 +1,6 @@
 """What one user may store, and how often."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,10 +8,11 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, NotFound, RateLimited
-from chat_app.db.tables import Message, Thread
+from chat_app.db.tables import Membership, Message, Organisation, Thread
 from chat_app.threads.user_limits import ROW_BYTES, StorageFull, stored_bytes
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, only_sqlite
 from testing.run_services import RunHarness, run_harness
+from testing.sql_statements import statements
 
 
 async def answered(harness: RunHarness, who: Principal, number: int, text: str = "hi") -> UUID:
@@ -97,13 +99,59 @@ async def test_a_user_stores_no_more_than_their_share(database: DatabaseUnderTes
         await harness.runs.send(bob, text="hi", client_id="c1")
 
 
+async def test_what_a_user_left_in_an_organisation_counts(database: DatabaseUnderTest) -> None:
+    async with run_harness(
+        database,
+        stored_bytes_per_user=100_000,
+        answer_bytes=10_000,
+        runs_per_user=100,
+        limit_messages="1000/minute",
+    ) as harness:
+        alice = await harness.person()
+        now, org = harness.clock(), Organisation(name="Acme", created_at=harness.clock())
+        async with harness.db.system("organisations", write=True) as session:
+            session.add(org)
+            await session.flush()
+            session.add(
+                Membership(user_id=alice.user_id, org_id=org.id, role="member", created_at=now)
+            )
+        member = replace(alice, memberships={org.id: "member"})
+
+        async def fill() -> None:
+            for n in range(100):
+                await harness.runs.send(member, text="x" * 10_000, client_id=f"{n}", org_id=org.id)
+
+        with pytest.raises(StorageFull):
+            await fill()
+        assert await harness.count(alice, Thread) == 0, "the one who left sees none of it"
+        stored = await harness.db.query(member, stored_bytes)
+        assert await harness.db.query(alice, stored_bytes) == stored
+        with pytest.raises(StorageFull):
+            await harness.runs.send(alice, text="x" * 10_000, client_id="again")
+        for _ in range(100_000 // ROW_BYTES):
+            try:
+                await harness.threads.create(alice)
+            except StorageFull:
+                break
+        assert await harness.db.query(alice, stored_bytes) <= 100_000
+
+
+@only_sqlite
+async def test_what_is_stored_is_read_from_two_indexes(harness: RunHarness, alice: Principal):
+    with statements() as noted:
+        await harness.db.query(alice, stored_bytes)
+    [plan] = noted.plans(harness.database.folder / "chat.db", "FROM message")
+    assert "SEARCH message USING COVERING INDEX ix_message_stored (owner_id=?)" in plan
+    assert "SEARCH thread USING COVERING INDEX" in plan
+
+
 async def test_deleted_chats_count_until_they_are_removed(database: DatabaseUnderTest):
     async with run_harness(database) as harness:
         alice = await harness.person()
         thread_id = await answered(harness, alice, 1, "x" * 500)
         await harness.threads.delete(alice, thread_id)
+        assert await harness.db.query(alice, stored_bytes) == 501 + 3 * ROW_BYTES
         async with harness.db.read(alice) as session:
-            assert await stored_bytes(session) == 501 + 3 * ROW_BYTES
             sizes = (await session.exec(select(Message.size))).all()
         assert sorted(sizes) == [1, 500]
 
