@@ -5,6 +5,7 @@ has the key can seal a log anew; a head that was noted elsewhere (`--head`) find
 """
 
 import hmac
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
@@ -101,7 +102,9 @@ async def _sealed(db: Database) -> AsyncIterator[AuditRow]:
             yield row
         if len(rows) < _BATCH:
             return
-        after = rows[-1].seq or after
+        last = rows[-1].seq
+        assert last is not None  # it is above the one before
+        after = last
 
 
 async def _page(db: Database, after: int) -> list[AuditRow]:
@@ -164,13 +167,29 @@ class _Check:
             self.found.add(f"Changed: row {seq} does not fit its seal.")
 
     def _check_anchor(self, event: AuditRow, seq: int) -> None:
-        key = self._keys.get(self._last.key_id)
-        if key is None or self._previous is None or event.anchor_seal is None:
+        # The row has a seal, so the key that it names is the one of the rows before it: another
+        # `key_id` in them would only keep them from being checked.
+        if _previous_key(event) != self._last.key_id:
+            self.found.add(f"Changed: row {seq} names another key than the row before it has.")
             return
-        if not self._is_sealed(event, seq, key, event.anchor_seal):
+        key = self._keys.get(self._last.key_id)
+        if key is None or self._previous is None:
+            return
+        if event.anchor_seal is None:
+            self.found.add(f"Changed: row {seq} has no seal of the key before it.")
+        elif not self._is_sealed(event, seq, key, event.anchor_seal):
             self.found.add(f"Changed: row {seq} does not fit the seal of the key before it.")
 
     def _is_sealed(self, event: AuditRow, seq: int, key: bytes, seal: str | None) -> bool:
         assert self._previous is not None
         content = event.signed(seq, event.key_id or "", self._previous)
         return hmac.compare_digest(seal_of(key, content), seal or "")
+
+
+def _previous_key(event: AuditRow) -> str | None:
+    """The key that a row names as the one before; None if its details are not what was sealed."""
+    try:
+        found = json.loads(event.details)
+        return found["previous_key"]
+    except (ValueError, TypeError, KeyError):
+        return None

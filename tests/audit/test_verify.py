@@ -1,5 +1,6 @@
 """Verifying: each way of tampering is found, also without the key that sealed the oldest rows."""
 
+import asyncio
 import re
 import tracemalloc
 
@@ -210,6 +211,50 @@ async def test_a_removed_tail_of_the_old_key_is_found_with_the_new_one(
     tamper(database, "DELETE FROM audit_event WHERE seq = 3")
     found = await verify(db, KeyRing(settings_of(database, secret=NEW)))
     assert found.problems == ["Removed: row 3 is missing."]
+
+
+async def test_rows_that_claim_an_unknown_key_are_found_by_the_row_that_names_theirs(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    await rotated(database, db)
+    tamper(database, "UPDATE audit_event SET key_id = 'none', actor = 'x' WHERE seq < 4")
+    for secrets in ((OLD,), ()):
+        found = await verify(db, KeyRing(settings_of(database, *secrets, secret=NEW)))
+        assert found.problems == ["Changed: row 4 names another key than the row before it has."]
+
+
+async def test_a_seal_of_the_key_before_that_was_taken_off_is_found(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    await rotated(database, db)
+    tamper(database, "UPDATE audit_event SET anchor_seal = NULL WHERE seq = 4")
+    found = await verify(db, KeyRing(settings_of(database, OLD, secret=NEW)))
+    assert found.problems == ["Changed: row 4 has no seal of the key before it."]
+
+
+async def test_details_that_are_no_json_are_a_problem_and_no_failure(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    await rotated(database, db)
+    for details in ("{", "[]", "1", ""):
+        tamper(database, f"UPDATE audit_event SET details = '{details}' WHERE seq = 4")
+        found = await verify(db, KeyRing(settings_of(database, OLD, secret=NEW)))
+        assert found.problems[0] == "Changed: row 4 does not fit its seal."
+
+
+async def test_a_batch_that_ends_with_the_number_zero_is_not_read_for_ever(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    await sealed(database, db, 1)
+    tamper(
+        database,
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999) "
+        f"INSERT INTO audit_event ({_COLUMNS}, seq, seal) "
+        f"SELECT {_COLUMNS}, -i, seal FROM audit_event, n WHERE seq = 1",
+    )
+    async with asyncio.timeout(30):
+        found = await check(database, db)
+    assert found.rows == 1_001
 
 
 async def test_a_forged_seal_of_the_key_before_is_found(
