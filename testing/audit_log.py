@@ -69,7 +69,7 @@ def tamper(database: DatabaseUnderTest, *statements: str) -> None:
 
 
 def _without_triggers(database: DatabaseUnderTest) -> Iterable[str]:
-    names = ("audit_event_changed", "audit_event_removed")
+    names = ("audit_event_changed", "audit_event_removed", "audit_event_added")
     if isinstance(database, SqliteDatabase):
         return [f"DROP TRIGGER IF EXISTS {name}" for name in names]
     return ["SET session_replication_role = replica"]

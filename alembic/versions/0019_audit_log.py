@@ -14,19 +14,26 @@ depends_on: str | None = None
 
 _BATCH = 1_000
 _REFUSED = 'A sealed row of the audit log cannot be changed.'
+_PRESEALED = 'A row of the audit log is added without a seal.'
+_HAS_SEAL = 'coalesce(new.seal, new.key_id, new.anchor_seal) IS NOT NULL OR new.seq IS NOT NULL'
 _SQLITE = (
     'CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event WHEN old.seal IS NOT NULL '
     f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
     'CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event '
     f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+    'CREATE TRIGGER audit_event_added BEFORE INSERT ON audit_event '
+    f"WHEN {_HAS_SEAL} BEGIN SELECT RAISE(ABORT, '{_PRESEALED}'); END",
 )
 _POSTGRESQL = (
     'CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$ '
-    f"BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+    f"BEGIN IF TG_OP = 'INSERT' THEN RAISE EXCEPTION '{_PRESEALED}'; END IF; "
+    f"RAISE EXCEPTION '{_REFUSED}'; END $$",
     'CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event FOR EACH ROW '
     'WHEN (old.seal IS NOT NULL) EXECUTE FUNCTION refuse_audit_change()',
     'CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event FOR EACH ROW '
     'EXECUTE FUNCTION refuse_audit_change()',
+    'CREATE TRIGGER audit_event_added BEFORE INSERT ON audit_event FOR EACH ROW '
+    f'WHEN ({_HAS_SEAL}) EXECUTE FUNCTION refuse_audit_change()',
 )
 _USER = sa.table('user', sa.column('id', sa.Uuid))
 _IDENTITY = sa.table(

@@ -20,11 +20,12 @@ from chat_app.audit.encoding import GENESIS, PURPOSE, AuditRow, seal_of
 from chat_app.audit.failures import FailureCounts
 from chat_app.core.clock import Clock, Sleep
 from chat_app.core.crypto import KeyRing
+from chat_app.core.logging import log_unexpected_error
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     AUDIT_HEAD,
-    NEWEST_UNSEALED_AUDIT_EVENT,
+    NEWEST_UNSEALED_KEY_CHANGE,
     SEAL_AUDIT_EVENT,
     UNSEALED_AUDIT_EVENTS,
 )
@@ -89,7 +90,7 @@ class Sealer:
     _logged_at: datetime | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Seal rows until this is cancelled; a failure of the database is logged and waited for."""
+        """Seal rows until this is cancelled; a failure is logged and waited for, also a bug."""
         is_failing = is_prepared = False
         while True:
             try:
@@ -104,6 +105,10 @@ class Sealer:
                         "The audit log can't be sealed now, it will be tried again: %s",
                         type(error).__name__,
                     )
+                is_failing = True
+            except Exception as error:  # or nothing would be sealed until the next start
+                if not is_failing:
+                    log_unexpected_error(error, "the sealing of the audit log")
                 is_failing = True
             await self.sleep(RETRY_SECONDS if is_failing else SEAL_SECONDS)
 
@@ -134,6 +139,7 @@ class Sealer:
         if not is_waiting:
             return 0
         keys = self.keyring.mac_keys(PURPOSE)
+        self._head = None  # not known any more if this is cancelled: the commit may still happen
         count, self._head = await self.db.system_transact(
             "audit", lambda one: _seal_batch(one, keys, self.clock())
         )
@@ -203,7 +209,7 @@ def _seal_batch(
             clock=lambda: now,
         )
         anchor.append_to(transaction)
-        rows = [AuditRow(*row) for row in transaction.all(NEWEST_UNSEALED_AUDIT_EVENT)] + rows
+        rows = [AuditRow(*row) for row in transaction.all(NEWEST_UNSEALED_KEY_CHANGE)] + rows
     sealed: list[dict[str, object]] = []
     for row in rows:
         seq = head.seq + 1

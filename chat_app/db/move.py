@@ -182,14 +182,22 @@ def _copy_all(reading: Connection, writing: Connection, report: Report) -> int:
     counts = {table: _count(reading, table) for table in metadata.sorted_tables}
     total = sum(counts.values())
     report(f"Copying {total:,} rows of {len(counts)} tables.")
+    _set_presealed(writing, is_allowed=True)
     for table, count in counts.items():
         _copy(table, reading, writing, _progress(f"{table.name} copied", count, report))
         _continue_numbers(table, writing)
+    _set_presealed(writing, is_allowed=False)
     report("Comparing every row with the source.")
     for table, count in counts.items():
         _compare(table, reading, writing, _progress(f"{table.name} compared", count, report))
     writing.exec_driver_sql(f"ANALYZE {_names(writing)}")  # or the first queries would be slow
     return total
+
+
+def _set_presealed(writing: Connection, *, is_allowed: bool) -> None:
+    """Allow rows of the audit log to come with their seals, in this transaction only."""
+    word = "DISABLE" if is_allowed else "ENABLE"
+    writing.exec_driver_sql(f"ALTER TABLE audit_event {word} TRIGGER audit_event_added")
 
 
 def _progress(what: str, total: int, report: Report) -> Callable[[int], None]:

@@ -461,13 +461,13 @@ UNSEALED_AUDIT_EVENTS = Prepared(
 )
 """The rows of the audit log that wait for a seal, in the order in which they were written."""
 
-NEWEST_UNSEALED_AUDIT_EVENT = Prepared(
+NEWEST_UNSEALED_KEY_CHANGE = Prepared(
     select(*_AUDIT_COLUMNS)
-    .where(AUDIT_EVENTS.c.seal.is_(None))
+    .where(AUDIT_EVENTS.c.seal.is_(None), AUDIT_EVENTS.c.action == "audit_key_changed")
     .order_by(AUDIT_EVENTS.c.id.desc())
     .limit(1)
 )
-"""The row of the audit log that was written last."""
+"""The row that the sealer has just written; others may have committed rows after it."""
 
 SEAL_AUDIT_EVENT = Prepared(
     update(AUDIT_EVENTS)

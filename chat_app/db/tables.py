@@ -247,9 +247,9 @@ class AuditEvent(Table, table=True):
     It names no table, so it outlives what it is about. `actor` is the `AuditIdentity` of a user or
     a word such as `system`, `subject` the same or the id of a row; `network` is the /24 or the /64
     of the client; `details` is canonical JSON. The last four columns are empty until one writer
-    seals the row, and a trigger refuses a change of a sealed one: `seq` counts sealed rows without
-    a gap, `seal` is made with the key `key_id`, and `anchor_seal` with the key before it, in the
-    one row that a change of keys writes.
+    seals the row; triggers refuse a new row that has a seal, and a change of a sealed one. `seq`
+    counts sealed rows without a gap, `seal` is made with the key `key_id`, and `anchor_seal` with
+    the key before it, in the one row that a change of keys writes.
     """
 
     __table_args__ = (
@@ -282,20 +282,27 @@ class AuditEvent(Table, table=True):
 
 
 _REFUSED = "A sealed row of the audit log cannot be changed."
+_PRESEALED = "A row of the audit log is added without a seal."
+_HAS_SEAL = "coalesce(new.seal, new.key_id, new.anchor_seal) IS NOT NULL OR new.seq IS NOT NULL"
 _AUDIT_TRIGGERS = {
     "sqlite": (
         "CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event "
         f"WHEN old.seal IS NOT NULL BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
         "CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event "
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        "CREATE TRIGGER audit_event_added BEFORE INSERT ON audit_event "
+        f"WHEN {_HAS_SEAL} BEGIN SELECT RAISE(ABORT, '{_PRESEALED}'); END",
     ),
     "postgresql": (
         "CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        f"BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+        f"BEGIN IF TG_OP = 'INSERT' THEN RAISE EXCEPTION '{_PRESEALED}'; END IF; "
+        f"RAISE EXCEPTION '{_REFUSED}'; END $$",
         "CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event FOR EACH ROW "
         "WHEN (old.seal IS NOT NULL) EXECUTE FUNCTION refuse_audit_change()",
         "CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event FOR EACH ROW "
         "EXECUTE FUNCTION refuse_audit_change()",
+        "CREATE TRIGGER audit_event_added BEFORE INSERT ON audit_event FOR EACH ROW "
+        f"WHEN ({_HAS_SEAL}) EXECUTE FUNCTION refuse_audit_change()",
     ),
 }
 for _dialect, _statements in _AUDIT_TRIGGERS.items():

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 import sqlite3
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from chat_app.audit.sealer import RETRY_SECONDS, SEAL_SECONDS, head_of
 from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import DatabaseBusy
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import AuditEvent, AuditIdentity, User
 from testing.audit_log import events_of, sealer_of, settings_of, tamper, write_events
 from testing.auth_services import Time
@@ -123,8 +126,6 @@ async def test_what_a_killed_process_left_is_sealed_at_the_next_start(
 async def test_a_batch_is_sealed_whole_or_not_at_all(
     database: DatabaseUnderTest, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chat_app.db.prepared import Transaction
-
     sealer = sealer_of(db, settings_of(database))
     await write_events(db, 3)
     run_each = Transaction.run_each
@@ -185,6 +186,29 @@ async def test_a_new_key_begins_with_a_row_that_both_keys_seal(
     assert [one.anchor_seal for one in events if one is not anchor] == [None] * 4
 
 
+async def test_a_row_that_is_written_beside_the_row_of_a_new_key_does_not_take_its_place(
+    database: DatabaseUnderTest, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL shows the sealer what others commit between its statements."""
+    old, new = "first-key-" + "ab12" * 8, "second-key-" + "cd34" * 8
+    await write_events(db, 1)
+    await sealer_of(db, settings_of(database, secret=old)).seal()
+    await write_events(db, 1)
+    append_to = audit.Entry.append_to
+
+    def both(one: audit.Entry, transaction: Transaction) -> None:
+        append_to(one, transaction)
+        append_to(audit.entry("audit_exported", actor="system"), transaction)
+
+    monkeypatch.setattr(audit.Entry, "append_to", both)
+    sealer = sealer_of(db, settings_of(database, old, secret=new))
+    await sealer.seal()
+    monkeypatch.undo()
+    await sealer.seal()
+    events = sorted(await events_of(db), key=lambda one: one.seq or 0)
+    assert [one.action == "audit_key_changed" for one in events] == [False, True, False, False]
+
+
 async def test_a_sealed_row_cannot_be_changed_or_removed(
     database: DatabaseUnderTest, db: Database
 ) -> None:
@@ -197,6 +221,48 @@ async def test_a_sealed_row_cannot_be_changed_or_removed(
     assert len(await events_of(db)) == 1
 
 
+async def test_a_row_cannot_come_with_a_seal(database: DatabaseUnderTest, db: Database) -> None:
+    columns = "at, action, actor, subject_kind, subject, network, request_id, details"
+    await write_events(db, 1)
+    for name, value in (
+        *(("seq", str(2**63 - 1)), ("seal", "'x'")),
+        *(("key_id", "'x'"), ("anchor_seal", "'x'")),
+    ):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException)) as refused:
+            database.rows(
+                f"INSERT INTO audit_event ({columns}, {name}) "
+                f"SELECT {columns}, {value} FROM audit_event"
+            )
+        assert "without a seal" in str(refused.value)
+    assert len(await events_of(db)) == 1
+
+
+async def test_what_cannot_be_sealed_is_logged_and_sealed_once_it_can(
+    database: DatabaseUnderTest, db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number that no database can follow ends no task: who repairs the log needs no restart."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            tamper(database, "DELETE FROM audit_event WHERE seq IS NOT NULL")
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    await write_events(db, 2)
+    tamper(
+        database,
+        f"UPDATE audit_event SET seq = {2**63 - 1}, seal = 'x' "
+        "WHERE id = (SELECT min(id) FROM audit_event)",
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await sealer_of(db, settings_of(database), sleep=sleep).run()
+    assert waits == [RETRY_SECONDS] * 2 + [SEAL_SECONDS]
+    assert len(re.findall("can't be sealed now|in the sealing of the audit log", caplog.text)) == 1
+    assert [event.seq for event in await events_of(db)] == [1]
+
+
 async def test_a_log_that_changed_beside_the_server_is_an_error_in_its_log(
     database: DatabaseUnderTest, db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -207,6 +273,32 @@ async def test_a_log_that_changed_beside_the_server_is_an_error_in_its_log(
     await sealer.step()
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert "changed beside the server" in record.getMessage()
+
+
+async def test_a_seal_that_was_cancelled_is_no_change_beside_the_server(
+    database: DatabaseUnderTest,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The transaction runs in a thread, which commits although nobody waits for it any more."""
+    sealer = sealer_of(db, settings_of(database))
+    await write_events(db, 1)
+    await sealer.step()
+    await write_events(db, 1)
+    transact = Database.system_transact
+
+    async def cancelled(*given: Any) -> None:
+        await transact(*given)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Database, "system_transact", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await sealer.step()
+    monkeypatch.undo()
+    await sealer.step()
+    assert [event.seq for event in await events_of(db)] == [1, 2]
+    assert [one for one in caplog.records if one.levelno == logging.ERROR] == []
 
 
 async def test_the_head_is_logged_each_hour(

@@ -103,6 +103,8 @@ def test_every_row_of_every_table_arrives_and_the_source_is_as_it_was(
     following = "SELECT nextval(pg_get_serial_sequence('search_entry', 'id'))"
     key = _with(target, lambda connection: connection.execute(text(following)).scalar_one())
     assert key == max(id_ for (id_,) in before["search_entry"]) + 1
+    is_on = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'audit_event_added'"
+    assert _with(target, lambda connection: connection.execute(text(is_on)).scalar_one()) == "O"
 
 
 def test_ten_thousand_chats_move_and_the_operator_is_told_what_is_next(
