@@ -33,6 +33,12 @@ async def lines(events: AsyncIterator[AuditEvent], form: Format) -> AsyncIterato
         yield _csv_line(row.values()) if form == "csv" else _json_line(row)
 
 
+def cut_line(form: Format) -> str:
+    """The last line of an export that ends before its last row: a row of this action alone."""
+    row = dict.fromkeys(COLUMNS) | {"action": "export_cut", "details": ""}
+    return _csv_line(row.values()) if form == "csv" else _json_line(row)
+
+
 def safe_cell(value: object) -> str:
     """A value as a spreadsheet shows it, and never as a formula."""
     text = "" if value is None else str(value)

@@ -98,7 +98,8 @@ async def typed_filters(
         actions=actions,
         person=person,
         since=first,
-        until=last and last + timedelta(days=1),
+        # no day comes after the last one that Python knows
+        until=last + timedelta(days=1) if last and last.date() != date.max else None,
     )
 
 
