@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,7 +37,7 @@ def _request_id(value: object) -> object:
 
 
 class McpMessage(BaseModel):
-    """A message of a client: a request, or without an `id` a notification."""
+    """A message of a client: a request, a response, or without an `id` a notification."""
 
     model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
@@ -47,6 +47,17 @@ class McpMessage(BaseModel):
     method: Annotated[str, Field(max_length=200)]
     """`tools/list` and `tools/call`, and those that begin a conversation."""
     params: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _response(cls, body: Any) -> Any:
+        """A response, to what this server never asks, is taken like a notification."""
+        if not isinstance(body, dict) or "method" in body:
+            return body
+        told = cast("dict[str, Any]", body)
+        if "result" in told or "error" in told:
+            return {"jsonrpc": told.get("jsonrpc"), "method": ""}
+        return told
 
 
 class McpResponse(BaseModel):
@@ -74,8 +85,8 @@ async def message(request: Request, principal: Principal, body: McpMessage) -> R
     """Take one message of the Model Context Protocol.
 
     A request is answered as JSON, or as an event stream where the client accepts one and the answer
-    takes a while. A notification is accepted and has no effect: to cancel is to stop reading, and
-    what was asked is answered nevertheless, in the thread.
+    takes a while. A notification or a response is accepted and has no effect: to cancel is to stop
+    reading, and what was asked is answered nevertheless, in the thread.
     """
     if "id" not in body.model_fields_set:
         return Response(status_code=202, headers=NO_STORE)

@@ -60,6 +60,11 @@ async def test_a_handshake_agrees_on_a_version_and_keeps_no_session(
         initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         response = await http.post("/mcp", json=initialized)
         assert (response.status_code, response.content) == (202, b"")
+        for told in ({"result": {}}, {"error": {"code": -32601, "message": "no"}}):
+            response = await http.post("/mcp", json={"jsonrpc": "2.0", "id": 7, **told})
+            assert (response.status_code, response.content) == (202, b"")
+        response = await http.post("/mcp", json={"id": 7, "result": {}})
+        assert response.status_code == 400
         response = await http.post("/mcp", json=request("ping"), headers={"mcp-session-id": "x"})
         assert response.json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
 
@@ -155,7 +160,6 @@ async def test_what_is_no_message_is_refused_with_a_sentence(server: ProviderSer
         (json.dumps({**LIST, "jsonrpc": "1.0"}), (400, -32600, None)),
         (json.dumps({**LIST, "params": [1]}), (400, -32600, None)),
         (json.dumps({**LIST, "method": "a" * 201}), (400, -32600, None)),
-        ('{"jsonrpc": "2.0", "id": 1, "result": {}}', (400, -32600, None)),
         (json.dumps({**LIST, "method": "nothing"}), (200, -32601, 1)),
         (json.dumps({**LIST, "method": "prompts/list"}), (200, -32601, 1)),
         (json.dumps({**LIST, "method": "tools/call"}), (200, -32602, 1)),
