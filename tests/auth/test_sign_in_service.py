@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
 from chat_app.auth.account.login_methods import require_login_method
+from chat_app.auth.account.roles import SiteRoles
 from chat_app.auth.errors import (
     AccessDenied,
     AccountNotLinked,
@@ -22,8 +23,10 @@ from chat_app.auth.operator_hooks import OnSignIn, SignInAttempt, load_function
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token
+from chat_app.core.signals import ROLES, Signal
 from chat_app.db.tables import (
     Account,
+    AuditEvent,
     AuthSession,
     BackupCode,
     OneTimeToken,
@@ -162,6 +165,35 @@ async def test_who_planted_a_password_finds_nothing_once_the_address_is_proved(
     assert [account.issuer for account in await all_of(harness, Account)] == [ISSUER]
     [user] = await all_of(harness, User)
     assert user.email_verified_at == harness.time()
+
+
+async def test_the_owner_of_the_mailbox_gets_no_role_that_another_was_given(
+    harness: AuthHarness,
+) -> None:
+    user_id = await squat(harness)
+    await SiteRoles(harness.db, harness.bus).promote(user_id)
+    heard: list[Signal] = []
+    harness.bus.subscribe_callback(ROLES, heard.append)
+    await enter(harness, letter())
+    [user] = await all_of(harness, User)
+    assert (user.id, user.role) == (user_id, "")
+    assert [one.user_id for one in heard] == [user_id]
+    rows = [(row.action, row.details) for row in await all_of(harness, AuditEvent)]
+    assert rows[2:-1] == [
+        ("login_method_removed", '{"count":2,"reason":"taken_over"}'),
+        ("passkey_removed", '{"count":1,"reason":"taken_over"}'),
+        ("role_changed", '{"previous_role":"admin","role":"none"}'),
+        ("email_verified", ""),
+        ("login_method_added", '{"method":"email"}'),
+    ]
+
+
+async def test_an_email_that_a_sign_in_verifies_is_in_the_audit_log(harness: AuthHarness) -> None:
+    await enter(harness, oidc(verified=False))
+    await enter(harness, oidc())
+    await enter(harness, oidc())
+    actions = [row.action for row in await all_of(harness, AuditEvent)]
+    assert actions == ["user_created", "sign_in", "email_verified", "sign_in", "sign_in"]
 
 
 async def test_who_only_claims_the_address_takes_nothing_over(harness: AuthHarness) -> None:

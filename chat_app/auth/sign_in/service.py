@@ -222,10 +222,18 @@ class SignInService:
                 await session.exec(
                     update(User).where(col(User.id) == user.user_id).values(email_verified_at=now)
                 )
+                await audit.append(session, "email_verified", actor=user.user_id, clock=self.clock)
             return user.user_id
         if user is not None:
             user_id = user.user_id
             await claim_unverified_account(session, self.sessions, user_id, now)
+            await audit.append(
+                session,
+                "login_method_added",
+                actor=user_id,
+                details={"method": identity.method, "provider": identity.provider},
+                clock=self.clock,
+            )
         else:
             new = User(
                 email=identity.email,
