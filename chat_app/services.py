@@ -263,12 +263,17 @@ class Services:
         await self.api_keys.revalidate(self.runs.credential_ids())
 
     async def purge(self) -> None:
-        """Remove deleted threads, old reports, and expired tokens and devices; free their space.
+        """Remove deleted threads, old reports and invitations, expired tokens; free their space.
 
         What frees the most comes first, and what fails keeps nothing else from it: on a full disk
         the rest is what makes room.
         """
-        for job in (self._purge_threads, self.client_reports.purge, self.tokens.purge):
+        for job in (
+            self._purge_threads,
+            self.client_reports.purge,
+            self.tokens.purge,
+            self.invitations.purge,
+        ):
             await attempt(job)
         await self._free_space()
 

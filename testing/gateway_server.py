@@ -43,6 +43,10 @@ class FakeSessions:
         self._live[token] = ResolvedSession(principal, end, now, profile, renewed=new)
         return token, session_id
 
+    def principal(self, token: str) -> Principal:
+        """Whose session it is."""
+        return self._live[token].principal
+
     def another(self, token: str) -> str:
         """Another session of the same user."""
         other, _ = self.issue()
@@ -103,6 +107,10 @@ class FakeKeys:
         )
         self._live[token] = ResolvedKey(principal, None)
         return token, key_id
+
+    def principal(self, token: str) -> Principal:
+        """Whose key it is."""
+        return self._live[token].principal
 
     async def resolve(self, token: str) -> ResolvedKey | None:
         self.looked_up.append(token)

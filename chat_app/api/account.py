@@ -190,7 +190,7 @@ async def export(request: Request, principal: Principal) -> Response:
     errors=(409,),
 )
 async def remove(request: Request, principal: Principal, body: DeletionConfirmation) -> Response:
-    """Delete the user with everything they own."""
+    """Delete the user, what they own, and the organisations that have no other member."""
     await delete_account(services().db, services().sessions, principal, body.confirm)
     response = _signed_out(request)
     forget_known_browser(request, response, principal.user_id)

@@ -209,8 +209,8 @@ async def search(_request: Request, principal: Principal, query: SearchParams) -
     body=NewThread,
     max_bytes=MAX_BYTES,
     response=ThreadDetails,
+    errors=(404, 409),
     status=201,
-    errors=(404,),
     scope="threads:write",
 )
 async def create(_request: Request, principal: Principal, body: NewThread) -> ThreadDetails:

@@ -169,6 +169,15 @@ class Conflict(ChatError):
     status = 409
 
 
+class IdInUse(Conflict):
+    """The id that a client chose is taken, also by what its user doesn't reach any more."""
+
+    code = "id_in_use"
+
+    def __init__(self) -> None:
+        super().__init__("This id is in use. Use a new one.")
+
+
 class Unauthenticated(ChatError):
     """The client is not signed in."""
 

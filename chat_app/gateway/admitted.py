@@ -1,4 +1,7 @@
-"""A request that was let in: its body and its event stream end with its credential."""
+"""A request that was let in: its body and its event stream end with its credential.
+
+They end too when its user loses a role or leaves an organisation: its principal is outdated then.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, TooLarge, Unavailable
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry, PendingConnection
-from chat_app.gateway.errors import IncompleteBody, SlowBody
+from chat_app.gateway.errors import SAFE_METHODS, IncompleteBody, RolesChanged, SlowBody
 from chat_app.gateway.headers import content_type
 from chat_app.gateway.request_context import header_values
 from chat_app.gateway.responses import error_response
@@ -27,7 +30,7 @@ class AdmittedCredential:
     Args:
         principal: Its user; None when anonymous.
         connections: The registry of open connections.
-        pending: Has recorded the revocations since the credential was resolved.
+        pending: Has recorded the revocations and changed roles since the credential was resolved.
     """
 
     principal: Principal | None
@@ -40,15 +43,24 @@ class AdmittedCredential:
         return None if self.principal is None else self.principal.credential_id
 
     @property
-    def is_revoked(self) -> bool:
-        """Whether it has ended since it was resolved."""
-        return self.id in self.pending.revoked
+    def user_id(self) -> UUID | None:
+        """Its user, or None."""
+        return None if self.principal is None else self.principal.user_id
+
+    @property
+    def ended_by(self) -> CloseCode | None:
+        """What has ended it, or made its principal outdated, since it was resolved; else None."""
+        if self.id in self.pending.revoked:
+            return CloseCode.CREDENTIAL_ENDED
+        return CloseCode.ROLES_CHANGED if self.user_id in self.pending.changed else None
 
     def error(self, code: int) -> ChatError:
         """What a request is told that was ended with a close code before its response began."""
-        if self.principal is None or code != CloseCode.CREDENTIAL_ENDED:
-            return Unavailable("The server is stopping.")
-        return credential_ended(self.principal)
+        if self.principal is not None and code == CloseCode.CREDENTIAL_ENDED:
+            return credential_ended(self.principal)
+        if code == CloseCode.ROLES_CHANGED:
+            return RolesChanged()
+        return Unavailable("The server is stopping.")
 
 
 class RequestBody:
@@ -87,6 +99,7 @@ class RequestBody:
                 raise _too_large(limit)
         self.error: ChatError | None = None
         self.credential_id = credential.id
+        self.user_id = credential.user_id
         self._credential = credential
         self._receive = receive
         self._limit = limit
@@ -100,8 +113,8 @@ class RequestBody:
         """The next message of the request."""
         if self._is_complete:
             return await self._receive()
-        if self._credential.is_revoked:
-            self.end(CloseCode.CREDENTIAL_ENDED)
+        if (code := self._credential.ended_by) is not None:
+            self.end(code)
         if self.error is not None:
             return {"type": "http.disconnect"}
         if self._deadline is None:
@@ -138,9 +151,10 @@ class RequestBody:
 class StreamingRequest:
     """Runs one request, and can cut off its event stream.
 
-    Where sessions are taken only event streams are registered: an ordinary response is short, and
-    the one that reports the end of the session must still arrive. No other request can end its own
-    credential, and a response with a whole answer takes long.
+    Where sessions are taken only event streams and reads are registered: an ordinary response is
+    short, and the one that reports the end of the session must still arrive. A read may take long,
+    and changes no role itself: a changed role ends it until its response begins. No other request
+    can end its own credential, and a response with a whole answer takes long.
 
     Args:
         send: Sends the response.
@@ -154,6 +168,7 @@ class StreamingRequest:
     _has_started: bool = field(default=False, init=False)
     _ended_by: ChatError | None = field(default=None, init=False)
     _streams: bool = field(default=False, init=False)
+    _is_registered: bool = field(default=False, init=False)
     _app_task: asyncio.Task[None] | None = field(default=None, init=False)
     _registration: ExitStack = field(default_factory=ExitStack, init=False)
     _error_event: Callable[[ChatError], bytes] = field(init=False)
@@ -169,7 +184,7 @@ class StreamingRequest:
         # A task of its own: the server's may be of a kind that cannot be cancelled.
         self._app_task = asyncio.create_task(self._respond(app, scope, receive))
         with self._registration:
-            if not self.family.takes_session:
+            if not self.family.takes_session or scope["method"] in SAFE_METHODS:
                 self._register()
             try:
                 await self._app_task
@@ -187,20 +202,29 @@ class StreamingRequest:
 
     def end(self, code: int) -> None:
         """Let nothing more through, and finish the response where it is, unless all of it comes."""
-        is_short = self._has_started and not self._streams
-        if self._ended_by is not None or is_short or self._app_task is None:
+        if self._ended_by is not None or self._app_task is None or self._finishes(code):
             return
         self._ended_by = self.credential.error(code)
         self._app_task.cancel()
+
+    def _finishes(self, code: int) -> bool:
+        """Whether a response comes whole in spite of a close code."""
+        reports = self.family.takes_session and code != CloseCode.ROLES_CHANGED
+        return not self._streams and (self._has_started or reports)
 
     @property
     def credential_id(self) -> UUID | None:
         """The session or API key of the request."""
         return self.credential.id
 
+    @property
+    def user_id(self) -> UUID | None:
+        """The user of the request."""
+        return self.credential.user_id
+
     async def _respond(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
-        if self.credential.is_revoked:  # since the task was made
-            self._ended_by = self.credential.error(CloseCode.CREDENTIAL_ENDED)
+        if (code := self.credential.ended_by) is not None:  # since the task was made
+            self._ended_by = self.credential.error(code)
             raise asyncio.CancelledError
         await app(scope, receive, self._send_through)
 
@@ -208,9 +232,11 @@ class StreamingRequest:
         self._error_event = make
 
     def _register(self) -> None:
-        self._registration.enter_context(self.credential.connections.open(self))
-        if self.credential.is_revoked:
-            self.end(CloseCode.CREDENTIAL_ENDED)
+        if not self._is_registered:
+            self._is_registered = True
+            self._registration.enter_context(self.credential.connections.open(self))
+        if (code := self.credential.ended_by) is not None:
+            self.end(code)
 
     async def _send_through(self, message: Message) -> None:
         if (

@@ -58,6 +58,11 @@ class OpenConnection(Protocol):
         """The session or API key it belongs to, or None."""
         ...
 
+    @property
+    def user_id(self) -> UUID | None:
+        """The user it belongs to, or None."""
+        ...
+
     def end(self, code: int) -> None:
         """Let nothing more through, and close. Calling it again does nothing."""
         ...
@@ -70,11 +75,6 @@ class OpenSocket(OpenConnection, Protocol):
     @property
     def peer(self) -> tuple[str, int]:
         """The IP address and the port of the client, or of the proxy before it."""
-        ...
-
-    @property
-    def user_id(self) -> UUID | None:
-        """The user it belongs to, or None."""
         ...
 
     @property
@@ -130,10 +130,12 @@ class PendingConnection:
     Args:
         revoked: The sessions and API keys that were revoked.
         replaced: The sessions that got a new token.
+        changed: The users who have lost a role, or left an organisation.
     """
 
     revoked: set[UUID] = field(default_factory=set[UUID])
     replaced: set[UUID] = field(default_factory=set[UUID])
+    changed: set[UUID] = field(default_factory=set[UUID])
 
     async def resolve(
         self, sessions: SessionService, token: str | None, *, cached: bool = False
@@ -297,6 +299,15 @@ class ConnectionRegistry:
             if socket.user_id == user_id:
                 socket.end(code)
 
+    def end_user(self, user_id: UUID, code: int) -> None:
+        """End every connection of a user whose roles have changed, pending ones included."""
+        for pending in self._pending:
+            pending.changed.add(user_id)
+        for open_ in tuple(self._open.values()):
+            for connection in tuple(open_):
+                if connection.user_id == user_id:
+                    connection.end(code)
+
     def end_all(self, code: int, *, anonymous: bool = True) -> None:
         """End every connection.
 
@@ -312,7 +323,9 @@ class ConnectionRegistry:
     def on_signal(self, signal: Signal) -> None:
         """Handle a signal of the bus."""
         if signal.kind == "roles_changed" and signal.user_id is not None:
-            self.end_sockets(signal.user_id, CloseCode.ROLES_CHANGED)
+            # who has joined may do no less than what a request was let in with
+            end = self.end_sockets if signal.reason == "joined" else self.end_user
+            end(signal.user_id, CloseCode.ROLES_CHANGED)
         if signal.credential_id is None:
             return
         if signal.kind in ("session_ended", "api_key_ended"):

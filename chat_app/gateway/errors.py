@@ -2,7 +2,7 @@
 
 from chat_app.api.errors import MethodNotAllowed
 from chat_app.auth.keys.scopes import MissingApiKey, SeveralCredentials
-from chat_app.core.errors import ChatError, Forbidden, NotFound, Unauthenticated
+from chat_app.core.errors import ChatError, Conflict, Forbidden, NotFound, Unauthenticated
 from chat_app.gateway.origins import UNSAFE_METHODS
 from chat_app.gateway.paths import RouteKind, is_api
 from chat_app.gateway.request_context import RequestContext
@@ -64,6 +64,15 @@ class SlowBody(ChatError):
         super().__init__("The body of the request took too long to arrive.")
 
 
+class RolesChanged(Conflict):
+    """The user has lost a role, or left an organisation, while the request was on its way."""
+
+    code = "roles_changed"
+
+    def __init__(self) -> None:
+        super().__init__("Your access has changed meanwhile. Try again.")
+
+
 GATEWAY_ERRORS: tuple[type[ChatError], ...] = (
     UnknownHost,
     NotFound,
@@ -72,6 +81,7 @@ GATEWAY_ERRORS: tuple[type[ChatError], ...] = (
     MethodNotAllowed,
     IncompleteBody,
     SlowBody,
+    RolesChanged,
     Unauthenticated,
 )
 """For the description of the API."""

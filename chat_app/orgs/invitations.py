@@ -6,14 +6,15 @@ that was invited: who merely sees the link can do nothing with it.
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, func, select, update
+from sqlmodel import col, delete, func, or_, select, update
 
 from chat_app import audit
+from chat_app.auth.account.memberships import publish_role
 from chat_app.auth.errors import InvalidToken
 from chat_app.auth.principal import Principal, Role
 from chat_app.auth.sign_in.email_flows import INVITATION_LIFETIME, EmailLinkPreview, MailContext
@@ -23,8 +24,8 @@ from chat_app.core.errors import Conflict, Forbidden, NotFound
 from chat_app.core.signals import Bus
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import Invitation, Membership, User
-from chat_app.orgs.events import publish_role, record
+from chat_app.db.tables import Invitation, Membership, Organisation, User
+from chat_app.orgs.events import record
 from chat_app.orgs.organisations import require_room
 from chat_app.orgs.roles import (
     RoleRequired,
@@ -36,6 +37,8 @@ from chat_app.orgs.roles import (
 
 MAX_OPEN = 200
 """How many invitations of an organisation may be open."""
+KEPT = timedelta(days=30)
+"""How long an invitation is kept that is accepted, revoked or expired."""
 PURPOSE = "invitation"
 """How the token in a link begins."""
 
@@ -270,6 +273,11 @@ class Invitations:
         now = self.clock()
         async with self._write() as session:
             user = await session.get(User, principal.user_id)
+            # the organisation before what is in it, as every other action locks them
+            of_token = select(Invitation.org_id).where(*self._is_valid(token))
+            await session.exec(
+                select(Organisation.id).where(col(Organisation.id).in_(of_token)).with_for_update()
+            )
             # of concurrent requests with the same token exactly one finds the row unused
             used = await session.exec(
                 update(Invitation)
@@ -297,6 +305,13 @@ class Invitations:
             )
             publish_role(session, self.bus, user.id, org_id, "joined")
         return org_id
+
+    async def purge(self) -> None:
+        """Delete the invitations that were accepted or revoked, or expired, `KEPT` ago."""
+        before = self.clock() - KEPT
+        ends = Invitation.accepted_at, Invitation.revoked_at, Invitation.expires_at
+        async with self.db.system("sweep", write=True) as session:
+            await session.exec(delete(Invitation).where(or_(*(col(end) < before for end in ends))))
 
     def _is_valid(self, token: str) -> tuple[ColumnElement[bool], ...]:
         return (

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select, update
 
 from chat_app import audit
+from chat_app.auth.account.memberships import publish_role
 from chat_app.auth.account.profile import clean_display_name
 from chat_app.auth.principal import Principal, Role
 from chat_app.core.clock import Clock
@@ -28,7 +29,7 @@ from chat_app.db.tables import (
     Thread,
     User,
 )
-from chat_app.orgs.events import publish_role, record
+from chat_app.orgs.events import record
 from chat_app.orgs.roles import (
     ROLES,
     RoleRequired,
@@ -356,9 +357,16 @@ def clean_name(name: str) -> str:
 async def require_room(session: SystemSession, user_id: UUID) -> None:
     """Refuse another organisation to a user who belongs to too many.
 
+    The user stays locked, so that of two that they join at once the second one counts the first.
+
     Raises:
+        NotFound: The user was deleted meanwhile.
         Conflict: They do.
     """
+    # not against rows that refer to the user (FOR NO KEY UPDATE)
+    locked = select(User.id).where(col(User.id) == user_id).with_for_update(key_share=True)
+    if (await session.exec(locked)).first() is None:
+        raise NotFound
     count = select(func.count()).select_from(Membership)
     found = await session.exec(count.where(col(Membership.user_id) == user_id))
     if found.one() >= MAX_ORGANISATIONS:

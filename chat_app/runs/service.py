@@ -19,6 +19,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import (
     DatabaseUnreachable,
+    IdInUse,
     InvalidInput,
     NotFound,
     Unavailable,
@@ -422,7 +423,10 @@ class RunService:
                 created = await self._write(active_run, chosen, write_rows)
             except IntegrityError:
                 # the same message was stored at the same time (Postgres); now it is found
-                created = await self._write(active_run, chosen, write_rows)
+                try:
+                    created = await self._write(active_run, chosen, write_rows)
+                except IntegrityError:
+                    raise IdInUse from None
         except DatabaseUnreachable:
             written = active_run.created
             if written is None or written.model is None:

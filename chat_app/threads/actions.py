@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from chat_app import audit
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Conflict, InvalidInput, NotFound
+from chat_app.core.errors import Conflict, IdInUse, InvalidInput, NotFound
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.core.text import is_client_id
 from chat_app.db.engine import Database
@@ -87,9 +87,12 @@ class Threads:
             org_id: Only threads of this organisation, `PRIVATE` for private ones; None for all.
 
         Raises:
+            NotFound: The user does not belong to the organisation.
             InvalidInput: The cursor is invalid or the limit out of range.
         """
         _check_limit(limit)
+        if org_id is not None:
+            check_membership(principal, org_id)
         if query.role:
             return ThreadPage([], None)  # only messages have one
         if query == EVERYTHING and status != "all" and org_id is not None:
@@ -293,7 +296,8 @@ class Threads:
             NotFound: The user does not belong to the organisation.
             InvalidInput: The title is too long, or the external id is malformed.
             TooLarge: `custom` is.
-            Conflict: The thread with that name was deleted meanwhile.
+            IdInUse: The thread with that name is in an organisation that the user has left, or it
+                was created and deleted meanwhile.
             RateLimited: The user has created too many.
             StorageFull: The user stores too much.
         """
@@ -311,7 +315,7 @@ class Threads:
                 # it was created at the same time; now it is found
                 found = await self.find(principal, external_id)
         if found is None:
-            raise Conflict("This chat was created and deleted at the same time. Try again.")
+            raise IdInUse
         return await self.get(principal, found)
 
     async def _create(
@@ -412,31 +416,40 @@ class Threads:
             Conflict: An answer is running in it.
         """
         check_membership(principal, org_id)
+        origin = audit.Origin.current()  # not known in another thread
 
-        moved = audit.entry(
-            "thread_moved",
-            actor=principal,
-            subject=audit.Subject("thread", thread_id),
-            organisation=None if org_id == PRIVATE else org_id,
-            clock=self._clock,
-        )
+        def moved(organisation: UUID, direction: str) -> audit.Entry:
+            return audit.entry(
+                "thread_moved",
+                actor=principal,
+                subject=audit.Subject("thread", thread_id),
+                organisation=organisation,
+                details={"value": direction},
+                request=origin,
+                clock=self._clock,
+            )
 
-        def work(transaction: Transaction) -> bool:
+        def work(transaction: Transaction) -> list[audit.Entry]:
             queries.lock_membership(transaction, org_id)
             row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
             if row is None:
                 raise NotFound
             if row[-1] == org_id:
-                return False
+                return []
             # the log of an answer is written with the organisation that it began in
             if (thread_id,) in transaction.all(ACTIVE_THREADS):
                 raise Conflict("An answer is still being written in this chat. Stop it first.")
             transaction.run(MOVE_THREAD, thread_id=thread_id, org_id=org_id)
-            moved.append_to(transaction)
-            return True
+            # each organisation's log tells of it
+            changes = (row[-1], "out"), (org_id, "in")
+            entries = [moved(one, direction) for one, direction in changes if one != PRIVATE]
+            for entry in entries:
+                entry.append_to(transaction)
+            return entries
 
-        if await self._db.transact(principal, work):
-            moved.log()
+        if entries := await self._db.transact(principal, work):
+            for entry in entries:
+                entry.log()
             self._publish(principal, "thread", thread_id)
 
     async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
@@ -482,13 +495,24 @@ class Threads:
         Raises:
             NotFound: It is missing, foreign or purged.
         """
+        try:
+            await self._restore(principal, thread_id)
+        except IntegrityError:
+            # one in an organisation that the user has left, which they do not see, has its name
+            await self._restore(principal, thread_id, is_renamed=True)
+        self._publish(principal, "thread", thread_id)
+
+    async def _restore(
+        self, principal: Principal, thread_id: UUID, *, is_renamed: bool = False
+    ) -> None:
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, deleted=True)
             name = thread.external_id if thread.deleted_at is not None else None
-            if name is not None and await queries.named_thread(session, name) is not None:
-                thread.external_id = None  # a program that went on under it has another one now
+            if name is not None:
+                is_renamed = is_renamed or await queries.named_thread(session, name) is not None
+                if is_renamed:
+                    thread.external_id = None  # what a program goes on with is another thread now
             thread.deleted_at = None
-        self._publish(principal, "thread", thread_id)
 
     async def purge(self) -> int:
         """Remove what was deleted more than `deleted_days` ago, a little at a time.

@@ -19,7 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Conflict, InvalidInput, TooLarge
+from chat_app.core.errors import Conflict, IdInUse, InvalidInput, TooLarge
 from chat_app.core.parts import Part, content_size, has_content, size_of, text_of
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
@@ -187,6 +187,7 @@ class ClientMessages:
         Raises:
             NotFound: The thread, or the message above, is missing, foreign or deleted.
             Conflict: The id is that of a message of another thread, or of a deleted one.
+            IdInUse: The id is that of a message in an organisation that the user has left.
             InvalidInput: The message has no content.
             TooLarge: The message is.
             RateLimited: The user has sent too many.
@@ -196,7 +197,10 @@ class ClientMessages:
             found = await self._append(principal, thread_id, message)
         except IntegrityError:
             # it was appended at the same time; now it is held
-            found = await self._append(principal, thread_id, message)
+            try:
+                found = await self._append(principal, thread_id, message)
+            except IntegrityError:
+                raise IdInUse from None
         if found[1]:
             self._bus.publish(user_topic(principal.user_id), Signal("branches", thread_id))
         return found

@@ -17,6 +17,7 @@ from chat_app.core.errors import message_of
 from chat_app.core.parts import Part
 from chat_app.db.engine import Database
 from chat_app.db.tables import PRIVATE, ChatDefaults, ClientReport, Message, Thread
+from chat_app.db.transactions import shielded
 
 _MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
 _NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
@@ -71,7 +72,9 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
                         .order_by(col(Message.created_at), col(Message.id))
                     )
                     messages = rows.all()
-                await asyncio.to_thread(_write_thread, archive, number, thread, messages)
+                # an archive that is being written to can't be closed
+                writing = asyncio.to_thread(_write_thread, archive, number, thread, messages)
+                await shielded(writing)
     except BaseException:
         file.close()
         raise

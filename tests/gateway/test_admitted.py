@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Unauthenticated
+from chat_app.core.signals import ROLES, Signal
 from chat_app.gateway.admitted import AdmittedCredential, RequestBody
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.gateway.errors import SlowBody
@@ -94,6 +95,40 @@ async def test_a_slow_body_ends_with_its_credential(open_server, kind: Kind, pat
         await server.finished.get()
         assert app.acted == []
         assert len(server.gateway.connections) == 0
+        writer.close()
+
+
+@pytest.mark.parametrize("reason", ["left", "changed", "", "joined"])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("session", "/api/threads"), ("key", "/api/threads"), ("key", "/v1/chat/completions")],
+)
+async def test_a_slow_body_ends_when_its_user_loses_a_role(
+    open_server, kind: Kind, path: str, reason: str
+) -> None:
+    app = Reading()
+    async with open_server(app=RecordingApp(respond=app)) as server, asyncio.timeout(20):
+        headers, _, _ = issued(server, kind)
+        reader, writer = await begun(server, headers, path)
+        await app.has_piece.wait()
+        user_id = server.app.scopes[0]["principal"].user_id
+        for who in (uuid4(), user_id):  # another's role is nothing to it
+            signal = Signal("roles_changed", user_id=who, reason=reason)
+            server.services.bus.publish(ROLES, signal)
+        if reason == "joined":
+            writer.write(b"rest")
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+            assert app.acted == [b"halfrest"]
+        else:
+            response = await response_of(reader)
+            assert response.status_code == 409
+            assert "roles_changed" in response.text
+            assert "Your access has changed meanwhile. Try again." in response.text
+            writer.write(b"rest")
+            await server.finished.get()
+            assert app.acted == []
+            again = await server.client.post(path, headers=headers, content=b"whole")
+            assert (again.status_code, app.acted) == (200, [b"whole"])
         writer.close()
 
 

@@ -20,6 +20,7 @@ class Line:
 
     def __init__(self, credential_id: UUID | None) -> None:
         self.credential_id = credential_id
+        self.user_id: UUID | None = None
         self.ended: list[int] = []
 
     def end(self, code: int) -> None:

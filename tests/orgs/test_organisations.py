@@ -11,8 +11,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from chat_app.auth.account.delete import OnlyOwner, delete_account
+from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.export import export_account
+from chat_app.auth.account.memberships import OnlyOwner
 from chat_app.auth.errors import InvalidName
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
@@ -218,7 +219,9 @@ async def test_a_thread_moves_with_everything_in_it(harness: OrgHarness) -> None
     await live.threads.move(ada, sent.thread_id, PRIVATE)
     async with live.db.system("audit") as session:
         rows = await session.exec(select(AuditEvent).where(AuditEvent.action == "thread_moved"))
-        assert [row.org_id for row in rows] == [org, None, org, None]
+        told = [(row.org_id, row.details) for row in rows]
+    directions = "in", "out", "in", "out"
+    assert told == [(org, f'{{"value":"{one}"}}') for one in directions]
 
 
 async def test_a_running_answer_ends_with_the_membership_and_keeps_its_text(

@@ -32,6 +32,7 @@ class Stream:
 
     credential_id: UUID | None
     codes: list[int] = field(default_factory=list)
+    user_id: UUID | None = None
 
     def end(self, code: int) -> None:
         self.codes.append(code)

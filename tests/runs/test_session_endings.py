@@ -28,6 +28,7 @@ class Socket:
     credential_id: UUID | None
     client_network: str = "192.0.2.0/24"
     codes: list[int] = field(default_factory=list)
+    user_id: UUID | None = None
 
     def end(self, code: int) -> None:
         self.codes.append(code)

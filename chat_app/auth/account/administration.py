@@ -150,6 +150,8 @@ class UserAdministration:
     ) -> None:
         """Delete a user and everything they own. This can't be undone.
 
+        Where they are the only owner of an organisation, another member becomes one.
+
         Args:
             user_id: The user.
             actor: Who does it, for the audit log.
@@ -163,7 +165,7 @@ class UserAdministration:
             user = await session.require(User, user_id)
             if keeps_an_admin:
                 await require_other_admin(session, user_id)
-            await delete_user(session, self.sessions, user, actor=actor)
+            await delete_user(session, self.sessions, user, actor=actor, clock=self.clock)
 
     async def set_password(self, user_id: UUID, password: str) -> int:
         """Set a new password and end every session and API key, as a reset does; unlock the user.

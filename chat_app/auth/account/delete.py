@@ -3,36 +3,30 @@
 from sqlmodel import col, delete, select
 
 from chat_app import audit
+from chat_app.auth.account.memberships import (
+    end_memberships,
+    lock_organisations,
+    require_no_other,
+    revoke_invitations,
+)
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import Conflict, InvalidInput
+from chat_app.core.clock import Clock, utc_now
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import (
     ACTIVE,
-    Membership,
+    Invitation,
     Message,
     OneTimeToken,
-    Organisation,
     Run,
     Thread,
     User,
 )
-
-
-class OnlyOwner(Conflict):
-    """The user is the only owner of an organisation."""
-
-    code = "only_owner"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This account is the only owner of an organisation. Make another member an owner of "
-            "it, or delete it, first."
-        )
 
 
 class DeletionNotConfirmed(InvalidInput):
@@ -49,7 +43,8 @@ async def delete_account(
 ) -> None:
     """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
 
-    Everything is deleted in one transaction; sockets, requests and runs end right after.
+    An organisation of which the user is the only member is deleted too. All of it happens in one
+    transaction; sockets, requests and runs end right after.
 
     Args:
         db: Stores users.
@@ -61,6 +56,7 @@ async def delete_account(
         DeletionNotConfirmed: It is another email; nothing has changed.
         NotFound: The user was deleted already.
         OnlyOwner: An organisation would have no owner; nothing has changed.
+        Conflict: The user has joined an organisation meanwhile; nothing has changed.
     """
     async with db.system("auth", write=True, read_committed=True) as session:
         user = await session.require(User, principal.user_id)
@@ -70,7 +66,12 @@ async def delete_account(
 
 
 async def delete_user(
-    session: SystemSession, sessions: SessionService, user: User, *, actor: audit.Actor
+    session: SystemSession,
+    sessions: SessionService,
+    user: User,
+    *,
+    actor: audit.Actor,
+    clock: Clock = utc_now,
 ) -> None:
     """Delete a user in the caller's transaction.
 
@@ -78,13 +79,21 @@ async def delete_user(
         session: The transaction, one that sees what others commit meanwhile (`read_committed`).
         sessions: Revokes the user's sessions and API keys.
         user: The user.
-        actor: Who deletes them, for the audit log.
+        actor: Who deletes them, for the audit log. Where others do, an organisation that would have
+            no owner gets another one.
+        clock: The time in rows.
 
     Raises:
-        OnlyOwner: An organisation would have no owner.
+        OnlyOwner: An organisation would have no owner, and its user is the actor.
+        Conflict: The user has joined an organisation meanwhile.
     """
-    await _require_other_owners(session, user)
+    now = clock()
+    org_ids = await lock_organisations(session, user.id)
+    await end_memberships(session, sessions.bus, user, org_ids, actor=actor, now=now)
+    await revoke_invitations(session, user.id, now)
+    await session.exec(delete(Invitation).where(col(Invitation.email) == user.email))
     await _lock_chats(session, user)
+    await require_no_other(session, user.id, org_ids)
     await revoke_credentials(session, sessions, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
@@ -92,28 +101,6 @@ async def delete_user(
     deleted = audit.Subject("user", user.id)
     await audit.append(session, "user_deleted", actor=actor, subject=deleted)
     await session.exec(delete(User).where(col(User.id) == user.id))
-
-
-async def _require_other_owners(session: SystemSession, user: User) -> None:
-    """Refuse a user without whom an organisation has no owner; its members stay locked."""
-    is_own = col(Membership.user_id) == user.id, col(Membership.role) == "owner"
-    owned = select(Membership.org_id).where(*is_own)
-    locked = await session.exec(
-        select(Organisation.id)
-        .where(col(Organisation.id).in_(owned))
-        .order_by(col(Organisation.id))
-        .with_for_update()
-    )
-    org_ids = set(locked.all())
-    others = await session.exec(
-        select(Membership.org_id).where(
-            col(Membership.org_id).in_(org_ids),
-            col(Membership.role) == "owner",
-            col(Membership.user_id) != user.id,
-        )
-    )
-    if org_ids - set(others.all()):
-        raise OnlyOwner
 
 
 async def _lock_chats(session: SystemSession, user: User) -> None:

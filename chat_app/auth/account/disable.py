@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlmodel import select
 
 from chat_app import audit
+from chat_app.auth.account.memberships import revoke_invitations
 from chat_app.auth.account.roles import require_other_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
@@ -45,7 +46,7 @@ class UserAccess:
         actor: audit.Actor = "command line",
         keeps_an_admin: bool = False,
     ) -> int:
-        """Disable a user: no login method works, and sessions, keys, tokens and devices end.
+        """Disable a user: no login method works; sessions, keys, tokens, devices, invitations end.
 
         Args:
             user_id: The user.
@@ -64,6 +65,7 @@ class UserAccess:
             if keeps_an_admin:
                 await require_other_admin(session, user_id)
             user.disabled_at = user.disabled_at or self.clock()
+            await revoke_invitations(session, user_id, self.clock())
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)
             revoked = await revoke_credentials(session, self.sessions, user_id, reason="disabled")

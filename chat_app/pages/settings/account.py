@@ -119,8 +119,8 @@ def account_data() -> rx.Component:
             lead=rx.fragment(
                 "Your account (",
                 AuthState.user.email,
-                ") and all your chats are deleted at once, on every device. ",
-                "This can't be undone.",
+                ") and all your chats are deleted at once, on every device, with the ",
+                "organisations that have no other member. This can't be undone.",
             ),
             action=api_url("/api/account"),
             method="DELETE",

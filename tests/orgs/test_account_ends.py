@@ -1,0 +1,241 @@
+"""What becomes of organisations and invitations when an account is deleted or disabled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select, update
+
+from chat_app.auth.account.delete import delete_account
+from chat_app.auth.account.memberships import OnlyOwner
+from chat_app.auth.errors import InvalidToken
+from chat_app.auth.principal import Principal
+from chat_app.core.signals import ROLES, Signal
+from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation
+from testing.database import DatabaseUnderTest, only_postgres
+from testing.organisations import OrgHarness
+
+
+async def delete_own(harness: OrgHarness, who: Principal, name: str) -> None:
+    live = harness.live
+    await delete_account(live.db, live.sessions, who, f"{name}@chat.example")
+
+
+async def by_operator(harness: OrgHarness, who: Principal, _name: str) -> None:
+    await harness.live.administration.delete(who.user_id)
+
+
+async def by_admin(harness: OrgHarness, who: Principal, _name: str) -> None:
+    admin = await harness.person("site-admin")
+    await harness.live.people.delete(admin, who.user_id)
+
+
+async def disable(harness: OrgHarness, who: Principal, _name: str) -> None:
+    await harness.live.user_access.disable(who.user_id)
+
+
+End = Callable[[OrgHarness, Principal, str], Awaitable[None]]
+DELETIONS: list[End] = [delete_own, by_operator, by_admin]
+OF_OTHERS: list[End] = [by_operator, by_admin]
+
+
+@pytest.mark.parametrize("end", DELETIONS, ids=lambda end: end.__name__)
+async def test_an_organisation_of_one_is_deleted_with_its_account(
+    harness: OrgHarness, end: End
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org, others = await harness.organisation(ada, member=bob), await harness.organisation(bob)
+    live = harness.live
+    await live.threads.create(await harness.now(ada), title="hers", org_id=org)
+    await live.threads.create(await harness.now(bob), title="his", org_id=org)
+    await live.threads.create(await harness.now(bob), title="elsewhere", org_id=others)
+    await harness.invite(ada, org, "eve@chat.example")
+    await live.organisations.remove(ada, org, bob.user_id)
+    await end(harness, ada, "ada")
+    async with live.db.system("organisations") as session:
+        assert [one.id for one in await session.exec(select(Organisation))] == [others]
+        assert (await session.exec(select(Invitation))).all() == []
+    assert await harness.stored() == {"elsewhere": others}
+    actions = [event.action for event in await _audit(harness) if event.org_id == org]
+    assert actions[-1] == "organisation_deleted"
+
+
+async def _audit(harness: OrgHarness) -> list[AuditEvent]:
+    async with harness.live.db.system("audit") as session:
+        rows = await session.exec(select(AuditEvent).order_by(AuditEvent.id))  # pyright: ignore[reportArgumentType]
+        return list(rows)
+
+
+async def test_who_is_the_only_owner_among_members_does_not_delete_the_account(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org, alone = await harness.organisation(ada, admin=bob), await harness.organisation(ada)
+    with pytest.raises(OnlyOwner, match="You are the only owner"):
+        await delete_own(harness, ada, "ada")
+    assert await harness.roles(org) == {ada.user_id: "owner", bob.user_id: "admin"}
+    assert await harness.roles(alone) == {ada.user_id: "owner"}
+
+
+@pytest.mark.parametrize("end", OF_OTHERS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize(
+    ("members", "disabled", "heir"),
+    [
+        (("member", "admin", "admin"), (), 1),
+        (("member", "member"), (), 0),
+        (("member", "admin"), (1,), 0),
+        (("admin", "member"), (0, 1), 0),
+    ],
+)
+async def test_who_others_delete_has_an_heir(
+    harness: OrgHarness, end: End, members: tuple[str, ...], disabled: tuple[int, ...], heir: int
+) -> None:
+    ada = await harness.person("ada")
+    people = [await harness.person(f"bob{number}") for number in range(len(members))]
+    org = await harness.organisation(ada)
+    live = harness.live
+    async with live.db.system("organisations", write=True) as session:
+        for number, role in enumerate(members):
+            harness.time.passes(minutes=1)
+            at, user_id = harness.time(), people[number].user_id
+            session.add(Membership(user_id=user_id, org_id=org, role=role, created_at=at))
+    for number in disabled:
+        await live.user_access.disable(people[number].user_id)
+    signals: list[Signal] = []
+    live.bus.subscribe_callback(ROLES, signals.append)
+    await end(harness, ada, "ada")
+    expected = {one.user_id: role for one, role in zip(people, members, strict=True)}
+    expected[people[heir].user_id] = "owner"
+    assert await harness.roles(org) == expected
+    assert (people[heir].user_id, org, "changed") in [
+        (signal.user_id, signal.org_id, signal.reason) for signal in signals
+    ]
+    (event,) = [e for e in await _audit(harness) if e.action == "role_changed" and e.org_id == org]
+    assert members[heir] in event.details
+    assert "owner" in event.details
+
+
+async def test_an_organisation_with_another_owner_keeps_its_roles(harness: OrgHarness) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    org = await harness.organisation(ada, owner_1=bob, admin=eve)
+    await by_operator(harness, ada, "")
+    assert await harness.roles(org) == {bob.user_id: "owner", eve.user_id: "admin"}
+    await by_operator(harness, eve, "")
+    assert await harness.roles(org) == {bob.user_id: "owner"}
+
+
+@pytest.mark.parametrize("end", [*DELETIONS, disable], ids=lambda end: end.__name__)
+async def test_an_invitation_does_not_outlive_the_account_that_sent_it(
+    harness: OrgHarness, end: End
+) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    org = await harness.organisation(ada, owner_1=bob)
+    kept = await harness.invite(ada, org, "zoe@chat.example")
+    token = await harness.invite(bob, org, "eve@chat.example", "owner")
+    await end(harness, bob, "bob")
+    with pytest.raises(InvalidToken):
+        await harness.live.invitations.accept(eve, token)
+    assert await harness.live.invitations.preview(None, kept)
+    (open_,) = await harness.live.invitations.open(ada, org)
+    assert open_.email == "zoe@chat.example"
+
+
+async def test_the_invitations_of_an_email_are_deleted_with_its_account(
+    harness: OrgHarness,
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org, other = await harness.organisation(ada), await harness.organisation(ada)
+    await harness.live.invitations.accept(bob, await harness.invite(ada, org, "bob@chat.example"))
+    for where, email in ((other, "bob@chat.example"), (other, "eve@chat.example")):
+        await harness.invite(ada, where, email)
+    await delete_own(harness, bob, "bob")
+    assert await _invited(harness) == {"eve@chat.example"}
+
+
+async def _invited(harness: OrgHarness) -> set[str]:
+    async with harness.live.db.system("organisations") as session:
+        return {row.email for row in await session.exec(select(Invitation))}
+
+
+async def test_invitations_are_removed_a_month_after_their_end(harness: OrgHarness) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada)
+    live = harness.live
+    await live.invitations.accept(bob, await harness.invite(ada, org, "bob@chat.example"))
+    await harness.invite(ada, org, "eve@chat.example")
+    (open_,) = await live.invitations.open(ada, org)
+    await live.invitations.revoke(ada, org, open_.id)
+    harness.time.passes(days=3)
+    await harness.invite(ada, org, "zoe@chat.example")
+    harness.time.passes(days=26, hours=23)
+    await live.purge()
+    assert len(await _invited(harness)) == 3
+    harness.time.passes(hours=2)
+    await live.purge()
+    assert await _invited(harness) == {"zoe@chat.example"}, "it expired 20 days ago"
+    harness.time.passes(days=10)
+    await live.purge()
+    assert await _invited(harness) == set()
+
+
+async def _is_waiting(database: DatabaseUnderTest, work: "asyncio.Task[Any]") -> None:
+    """Until some work waits for a lock in the database, or is done."""
+    async with asyncio.timeout(30):
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
+        while not (work.done() or database.rows(waits)):  # noqa: ASYNC110 no event
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def _elsewhere(database: DatabaseUnderTest, org_id: UUID) -> AsyncIterator[SystemSession]:
+    """A transaction of another process, which has locked an organisation."""
+    db = database.open(Database)
+    try:
+        async with db.system("organisations", write=True, read_committed=True) as session:
+            locked = select(Organisation).where(Organisation.id == org_id).with_for_update()
+            await session.exec(locked)
+            yield session
+    finally:
+        await db.close()
+
+
+@only_postgres
+async def test_who_becomes_the_only_owner_meanwhile_does_not_delete_the_account(
+    harness: OrgHarness, database: DatabaseUnderTest
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada, member=bob)
+    async with _elsewhere(database, org) as session:
+        deletion = asyncio.create_task(delete_own(harness, bob, "bob"))
+        await _is_waiting(database, deletion)
+        for who, role in ((bob, "owner"), (ada, "member")):
+            await session.exec(
+                update(Membership).where(Membership.user_id == who.user_id).values(role=role)  # pyright: ignore[reportArgumentType]
+            )
+    async with asyncio.timeout(30):
+        with pytest.raises(OnlyOwner):
+            await deletion
+    assert await harness.roles(org) == {bob.user_id: "owner", ada.user_id: "member"}
+
+
+@only_postgres
+async def test_an_invitation_that_is_accepted_while_it_is_revoked_waits_for_that(
+    harness: OrgHarness, database: DatabaseUnderTest
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada)
+    token = await harness.invite(ada, org, "bob@chat.example")
+    live = harness.live
+    async with _elsewhere(database, org) as session:
+        accepted = asyncio.create_task(live.invitations.accept(bob, token))
+        await _is_waiting(database, accepted)
+        await session.exec(update(Invitation).values(revoked_at=harness.time()))
+    async with asyncio.timeout(30):
+        with pytest.raises(InvalidToken):
+            await accepted
+    assert set(await harness.roles(org)) == {ada.user_id}
