@@ -310,7 +310,7 @@ class Invitations:
         """Delete the invitations that were accepted or revoked, or expired, `KEPT` ago."""
         before = self.clock() - KEPT
         ends = Invitation.accepted_at, Invitation.revoked_at, Invitation.expires_at
-        async with self.db.system("sweep", write=True) as session:
+        async with self._write() as session:
             await session.exec(delete(Invitation).where(or_(*(col(end) < before for end in ends))))
 
     def _is_valid(self, token: str) -> tuple[ColumnElement[bool], ...]:
