@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from chat_app.command_services import FOLLOWS, UNHEARD, with_services
+from chat_app.core.errors import InvalidInput
 from chat_app.core.text import visible_line
 
 if TYPE_CHECKING:
@@ -117,10 +118,19 @@ def reset_two_factor(email: UserEmail) -> None:
 
 
 @user.command("promote")
-def promote_user(email: UserEmail) -> None:
+def promote_user(
+    email: UserEmail,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="You vouch that the email is the user's.")
+    ] = False,
+) -> None:
     """Make a user an admin of this installation, on a running server at once."""
-    changed = _with_user(email, lambda services, user_id: services.site_roles.promote(user_id))
+    changed, is_verified = _with_user(
+        email, lambda services, user_id: _promote(services, user_id, verify=verify)
+    )
     typer.echo(f"{email} is an admin." if changed else f"{email} was an admin already.")
+    if not is_verified:
+        typer.echo("The email is not verified: make sure that the account is theirs.")
 
 
 @user.command("demote")
@@ -139,6 +149,19 @@ def unlock_user(email: UserEmail) -> None:
         unheard=f"{UNHEARD}. {_COUNTS}",
     )
     typer.echo(f"{email} is unlocked.")
+
+
+async def _promote(services: "Services", user_id: UUID, *, verify: bool) -> tuple[bool, bool]:
+    """Make a user an admin; whether they were none, and whether their email is verified."""
+    if verify:
+        await services.administration.verify(user_id)
+    is_verified = await services.administration.is_verified(user_id)
+    if not is_verified and services.settings.email_delivery == "smtp":
+        raise InvalidInput(
+            "The email is not verified, so the account may be another person's. If you know that "
+            "it is theirs, add --verify."
+        )
+    return await services.site_roles.promote(user_id), is_verified
 
 
 def _with_user(

@@ -18,6 +18,7 @@ TITLES: dict[Action, str] = {
     "password_changed": "Password changed",
     "password_removed": "Password removed",
     "password_reset": "Password reset",
+    "password_link_created": "Password link created",
     "email_changed": "Email changed",
     "email_verified": "Email verified",
     "second_factor_on": "Two-factor authentication turned on",

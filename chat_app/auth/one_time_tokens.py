@@ -80,9 +80,33 @@ class OneTimeTokens:
         binding: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> str:
-        """Create a token.
+        """Create a token in a transaction of its own; see `create_in`."""
+        async with self._db.system("auth", write=True) as session:
+            return await self.create_in(
+                session,
+                purpose,
+                lifetime=lifetime,
+                user_id=user_id,
+                subject=subject,
+                binding=binding,
+                data=data,
+            )
+
+    async def create_in(
+        self,
+        session: SystemSession,
+        purpose: Purpose,
+        *,
+        lifetime: timedelta,
+        user_id: UUID | None = None,
+        subject: str = "",
+        binding: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Create a token in the caller's transaction.
 
         Args:
+            session: The transaction.
             purpose: What it is for.
             lifetime: How long it is valid.
             user_id: The user; deleting them deletes the token.
@@ -101,8 +125,8 @@ class OneTimeTokens:
             created_at=now,
             expires_at=now + lifetime,
         )
-        async with self._db.system("auth", write=True) as session:
-            session.add(row)
+        session.add(row)
+        await session.flush()
         return token
 
     async def peek(
@@ -228,6 +252,21 @@ async def revoke_tokens(session: SystemSession, user_id: UUID, *purposes: Purpos
     if purposes:
         conditions.append(col(OneTimeToken.purpose).in_(purposes))
     await session.exec(delete(OneTimeToken).where(*conditions))
+
+
+async def revoke_issued_tokens(session: SystemSession, admin_id: UUID) -> None:
+    """Delete the tokens of the links that an admin made for others, who may do it no more.
+
+    Args:
+        session: The transaction that takes the role.
+        admin_id: The admin.
+    """
+    issued_by = col(OneTimeToken.data)["issued_by"].as_string()
+    await session.exec(
+        delete(OneTimeToken).where(
+            col(OneTimeToken.purpose) == "reset_password", issued_by == str(admin_id)
+        )
+    )
 
 
 def _consumed(rows: Sequence[OneTimeToken]) -> ConsumedToken:

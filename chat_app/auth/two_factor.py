@@ -14,6 +14,7 @@ from limits import RateLimitItem, parse
 from sqlmodel import case, col, delete, func, select, update
 
 from chat_app import audit
+from chat_app.auth.account.roles import require_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLocked
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, revoke_tokens
@@ -168,6 +169,8 @@ class TwoFactor:
             Whether it was on.
         """
         async with self.db.system("auth", write=True) as session:
+            if isinstance(actor, Principal) and actor.user_id != user_id:
+                await require_admin(session, actor)
             was_on = await confirmed_totp(session, user_id) is not None
             for table in (BackupCode, Totp):
                 await session.exec(delete(table).where(col(table.user_id) == user_id))

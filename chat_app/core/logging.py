@@ -50,6 +50,7 @@ SecurityEvent = Literal[
     "password_changed",
     "password_removed",
     "password_reset",
+    "password_link_created",
     "email_changed",
     "second_factor_on",
     "second_factor_off",

@@ -1,26 +1,33 @@
 """What an admin does to users on the page."""
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from chat_app.auth.account.administration import UserAdministration
+from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.disable import UserAccess
-from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People
-from chat_app.auth.account.roles import LastAdmin, SiteRoles, enabled_admins
+from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People, UserDisabled
+from chat_app.auth.account.roles import LastAdmin, SiteRoles, UserNotVerified, enabled_admins
 from chat_app.auth.errors import EmailTaken, InvalidEmail, InvalidToken
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import Forbidden, NotFound
 from chat_app.db.tables import AuditEvent, AuditIdentity, User
-from testing.auth_services import AuthHarness
+from testing.auth_services import AuthHarness, auth_harness
+from testing.database import DatabaseUnderTest
 
 NEW = "violet kettle harbour thirty eight"
 
 
 @pytest.fixture
 def people(harness: AuthHarness) -> People:
+    return people_of(harness)
+
+
+def people_of(harness: AuthHarness) -> People:
     access = UserAccess(harness.db, harness.sessions, harness.time)
     administration = UserAdministration(
         *(harness.db, harness.bus, harness.sessions, harness.passwords),
@@ -79,6 +86,113 @@ async def test_an_added_user_chooses_the_password_by_the_link(
         await people.add_user(root, "nobody", "")
 
 
+async def test_the_link_of_an_admin_names_them_when_it_is_made_and_when_it_is_used(
+    harness: AuthHarness, people: People
+) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    token = (await people.reset_link(root, eve)).partition("#")[2]
+    await harness.password_changes.reset(token, NEW, "192.0.2.7")
+    async with harness.db.system("administration") as session:
+        identities = {
+            row.owner_id: row.audit_id for row in (await session.exec(select(AuditIdentity))).all()
+        }
+        found = await session.exec(select(AuditEvent).order_by(col(AuditEvent.id)))
+        rows = [row for row in found.all() if row.action.startswith("password_")]
+    assert [(row.action, row.actor, row.subject, row.details) for row in rows] == [
+        ("password_link_created", identities[root.user_id], identities[eve], ""),
+        (
+            *("password_reset", identities[root.user_id], identities[eve]),
+            '{"method":"admin_link"}',
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["demote", "disable", "delete"])
+async def test_the_links_of_an_admin_end_with_the_role(
+    harness: AuthHarness, people: People, name: str
+) -> None:
+    root, other = await new_admin(harness), await new_admin(harness, "other@example.org")
+    eve, bob = await harness.person("eve@example.org"), await harness.person("bob@example.org")
+    ended = (await people.reset_link(other, eve)).partition("#")[2]
+    kept = (await people.reset_link(root, bob)).partition("#")[2]
+    if name == "demote":
+        await people.set_role(root, other.user_id, "")
+    else:
+        await getattr(people, name)(root, other.user_id)
+    with pytest.raises(InvalidToken):
+        await harness.password_changes.reset(ended, NEW, "192.0.2.7")
+    assert await harness.password_changes.reset(kept, NEW, "192.0.2.7") == bob
+
+
+async def test_there_is_no_link_for_a_disabled_user_or_of_a_demoted_admin(
+    harness: AuthHarness, people: People
+) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    await people.disable(root, eve)
+    with pytest.raises(UserDisabled):
+        await people.reset_link(root, eve)
+    await people.enable(root, eve)
+    await SiteRoles(harness.db, harness.bus).demote(root.user_id)
+    with pytest.raises(Forbidden):
+        await people.reset_link(root, eve)
+
+
+async def test_an_unverified_user_becomes_no_admin_where_emails_can_be_verified(
+    database: DatabaseUnderTest,
+) -> None:
+    mail: dict[str, Any] = {"smtp_url": "smtp://127.0.0.1:1", "mail_from": "chat@example.org"}
+    async with auth_harness(database, **mail) as harness:
+        people = people_of(harness)
+        root, eve = await new_admin(harness), await harness.person("eve@example.org")
+        with pytest.raises(UserNotVerified):
+            await people.set_role(root, eve, "admin")
+        (listed,) = (await people.find("eve@")).users
+        assert not listed.is_admin
+        assert not listed.is_verified
+        await people.administration.verify(eve)
+        await people.set_role(root, eve, "admin")
+        (listed,) = (await people.find("eve@")).users
+        assert listed.is_admin
+        assert listed.is_verified
+
+
+async def test_who_is_no_admin_any_more_does_nothing(harness: AuthHarness, people: People) -> None:
+    """The page checked the role before; it is read again where the change is made."""
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    await SiteRoles(harness.db, harness.bus).demote(root.user_id)
+    actions = [
+        *(people.disable, people.enable, people.delete, people.end_sessions),
+        *(people.reset_two_factor, people.reset_link),
+    ]
+    for action in actions:
+        with pytest.raises(Forbidden):
+            await action(root, eve)
+    with pytest.raises(Forbidden):
+        await people.set_role(root, eve, "admin")
+    with pytest.raises(Forbidden):
+        await people.add_user(root, "new@example.org", "")
+    assert (await people.find("")).total == 2
+
+
+async def test_the_end_of_no_session_is_a_row_too(harness: AuthHarness, people: People) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    await people.end_sessions(root, eve)
+    async with harness.db.system("administration") as session:
+        rows = await session.exec(select(AuditEvent).where(AuditEvent.action == "session_ended"))
+        assert [row.details for row in rows.all()] == ['{"count":0,"reason":"revoked"}']
+
+
+async def test_the_last_admin_does_not_delete_the_own_account_while_there_are_others(
+    harness: AuthHarness, people: People
+) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    with pytest.raises(LastAdmin):
+        await delete_account(harness.db, harness.sessions, root, "root@example.org")
+    await people.delete(root, eve)
+    await delete_account(harness.db, harness.sessions, root, "root@example.org")
+    assert (await people.find("")).total == 0
+
+
 async def test_nothing_is_done_to_oneself_or_to_nobody(
     harness: AuthHarness, people: People
 ) -> None:
@@ -109,14 +223,14 @@ async def test_of_admins_who_remove_each_other_at_once_one_stays(
                 await people.set_role(actor, other, "")
             else:
                 await getattr(people, name)(actor, other)
-        except LastAdmin:
+        except (LastAdmin, Forbidden):  # they may have lost the role themselves
             return False
         return True
 
     async with asyncio.timeout(60):
         done = await asyncio.gather(*map(remove, range(len(roots))))
-    assert done.count(False) == 1
-    assert len(await admins(harness)) == 1
+    assert done.count(False) >= 1
+    assert len(await admins(harness)) >= 1
 
 
 async def test_the_only_admin_goes_where_none_is_to_be_kept(

@@ -169,12 +169,12 @@ async def test_a_role_that_the_operator_gives_and_takes_counts_at_once(
 
     assert await role() == ""
     for command, said, now in (
-        ("promote", f"{ADA} is an admin.", "admin"),
+        ("promote --verify", f"{ADA} is an admin.", "admin"),
         ("promote", f"{ADA} was an admin already.", "admin"),
         ("demote", f"{ADA} is no longer an admin.", ""),
         ("demote", f"{ADA} is not an admin.", ""),
     ):
-        run = partial(run_command, "user", command, ADA, folder=tmp_path)
+        run = partial(run_command, "user", *command.split(), ADA, folder=tmp_path)
         assert await asyncio.to_thread(run) == Said(0, f"{said}\n")
         assert await role() == now, command
 
@@ -230,6 +230,13 @@ def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path:
     assert user("reset-2fa", BOB).out == f"{BOB} has no second factor.\n"
     assert user("delete", BOB, typed="n\n").code == 1
     assert user("promote", BOB).out == f"{BOB} is an admin.\n"
+    unverified = "The email is not verified: make sure that the account is theirs."
+    assert user("promote", ADA).out == f"{ADA} is an admin.\n{unverified}\n"
+    assert user("demote", ADA).code == 0
+    mail = {"SMTP_URL": "smtp://127.0.0.1:1", "MAIL_FROM": "chat@example.org"}
+    refused = partial(run_command, "user", "promote", ADA, folder=tmp_path, given=mail)()
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.endswith("add --verify.\n")
     assert user("list").out.splitlines() == [
         "EMAIL            NAME      CREATED     LAST SEEN  STATE",
         "ada@example.org  Ada [31m  2026-01-02             unverified",

@@ -14,7 +14,7 @@ from sqlmodel import case, col, delete, distinct, func, select, update
 from chat_app import audit
 from chat_app.audit.actions import Action
 from chat_app.auth.account.delete import delete_user
-from chat_app.auth.account.roles import require_other_admin
+from chat_app.auth.account.roles import require_admin, require_other_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken
 from chat_app.auth.keys.revocation import revoke_credentials
@@ -158,10 +158,12 @@ class UserAdministration:
             keeps_an_admin: Whether to refuse to delete the only admin.
 
         Raises:
+            Forbidden: The actor is no admin any more.
             LastAdmin: The user is the only admin, who is to be kept.
             NotFound: There is no such user.
         """
         async with self.db.system("account changes", write=True, read_committed=True) as session:
+            await require_admin(session, actor)
             user = await session.require(User, user_id)
             if keeps_an_admin:
                 await require_other_admin(session, user_id)
@@ -221,6 +223,15 @@ class UserAdministration:
             await self._append(session, "email_verified", user_id, "command line")
         self._publish(user_id)
         return True
+
+    async def is_verified(self, user_id: UUID) -> bool:
+        """Whether the email is verified.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        async with self.db.system("command line") as session:
+            return (await session.require(User, user_id)).email_verified_at is not None
 
     async def reset_two_factor(self, user_id: UUID, *, actor: audit.Actor = "command line") -> bool:
         """Turn off two-factor authentication, for a user who lost the phone and the backup codes.

@@ -9,9 +9,11 @@ from chat_app.auth.account.memberships import (
     require_no_other,
     revoke_invitations,
 )
+from chat_app.auth.account.roles import require_other_admin
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.keys.revocation import revoke_credentials
+from chat_app.auth.one_time_tokens import revoke_issued_tokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock, utc_now
@@ -54,6 +56,7 @@ async def delete_account(
 
     Raises:
         DeletionNotConfirmed: It is another email; nothing has changed.
+        LastAdmin: Others use the installation, and it would have no admin; nothing has changed.
         NotFound: The user was deleted already.
         OnlyOwner: An organisation would have no owner; nothing has changed.
         Conflict: The user has joined an organisation meanwhile; nothing has changed.
@@ -62,6 +65,8 @@ async def delete_account(
         user = await session.require(User, principal.user_id)
         if not _is_same(confirm, user.email):
             raise DeletionNotConfirmed
+        if user.role == "admin" and await _has_others(session, user):
+            await require_other_admin(session, user.id)
         await delete_user(session, sessions, user, actor=principal)
 
 
@@ -95,12 +100,18 @@ async def delete_user(
     await _lock_chats(session, user)
     await require_no_other(session, user.id, org_ids)
     await revoke_credentials(session, sessions, user.id, reason="removed")
+    await revoke_issued_tokens(session, user.id)
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
     # its subject loses its name at once, with the identity of the user
     deleted = audit.Subject("user", user.id)
     await audit.append(session, "user_deleted", actor=actor, subject=deleted)
     await session.exec(delete(User).where(col(User.id) == user.id))
+
+
+async def _has_others(session: SystemSession, user: User) -> bool:
+    others = await session.exec(select(User.id).where(col(User.id) != user.id).limit(1))
+    return others.first() is not None
 
 
 async def _lock_chats(session: SystemSession, user: User) -> None:

@@ -7,11 +7,11 @@ from sqlmodel import select
 
 from chat_app import audit
 from chat_app.auth.account.memberships import revoke_invitations
-from chat_app.auth.account.roles import require_other_admin
+from chat_app.auth.account.roles import require_admin, require_other_admin
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
 from chat_app.auth.keys.revocation import revoke_credentials
-from chat_app.auth.one_time_tokens import revoke_tokens
+from chat_app.auth.one_time_tokens import revoke_issued_tokens, revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput
@@ -57,16 +57,19 @@ class UserAccess:
             How many sessions were revoked.
 
         Raises:
+            Forbidden: The actor is no admin any more.
             LastAdmin: The user is the only admin, who is to be kept.
             NotFound: There is no such user.
         """
         async with self.db.system("account changes", write=True) as session:
+            await require_admin(session, actor)
             user = await session.require(User, user_id)
             if keeps_an_admin:
                 await require_other_admin(session, user_id)
             user.disabled_at = user.disabled_at or self.clock()
             await revoke_invitations(session, user_id, self.clock())
             await revoke_tokens(session, user_id)
+            await revoke_issued_tokens(session, user_id)
             await forget_devices(session, user_id)
             revoked = await revoke_credentials(session, self.sessions, user_id, reason="disabled")
             await audit.append(
@@ -89,6 +92,7 @@ class UserAccess:
             NotFound: There is no such user.
         """
         async with self.db.system("account changes", write=True) as session:
+            await require_admin(session, actor)
             user = await session.require(User, user_id)
             user.disabled_at = None
             await audit.append(

@@ -1,7 +1,8 @@
 """What an admin does to users on the page: find, add, disable, delete, and change their role.
 
 What the operator may do on the command line, an admin may do too, except to their own account, and
-never so that no admin is left. The actions themselves are those of the command line.
+never so that no admin is left. The role is read again in the transaction of each change. The
+actions themselves are those of the command line.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from chat_app import audit
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.profile import clean_display_name
-from chat_app.auth.account.roles import require_other_admin, set_role
+from chat_app.auth.account.roles import (
+    require_admin,
+    require_other_admin,
+    require_verified,
+    set_role,
+)
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import EmailTaken
 from chat_app.auth.one_time_tokens import OneTimeTokens, revoke_tokens
@@ -26,6 +32,7 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict
 from chat_app.core.signals import Bus
 from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession, Totp, User
 from chat_app.settings import Settings
 
@@ -45,6 +52,15 @@ class OwnAccount(Conflict):
         super().__init__("This is your own account. Change it in your settings.")
 
 
+class UserDisabled(Conflict):
+    """A link would not let a disabled user in."""
+
+    code = "user_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("This user is disabled. Enable them first.")
+
+
 @dataclass(frozen=True, slots=True)
 class ListedUser:
     """A user as the list of an admin shows them.
@@ -57,6 +73,7 @@ class ListedUser:
         last_seen_at: The last use of a session; None when there was none in the last month.
         sessions: How many sessions are live.
         is_admin: Whether the user administers the installation.
+        is_verified: Whether the email is verified.
         is_disabled: Whether the user is disabled.
         has_two_factor: Whether two-factor authentication is on.
     """
@@ -68,6 +85,7 @@ class ListedUser:
     last_seen_at: datetime | None
     sessions: int
     is_admin: bool
+    is_verified: bool
     is_disabled: bool
     has_two_factor: bool
 
@@ -158,6 +176,7 @@ class People:
                     last_seen_at=seen_at,
                     sessions=sessions or 0,
                     is_admin=user.role == "admin",
+                    is_verified=user.email_verified_at is not None,
                     is_disabled=user.disabled_at is not None,
                     has_two_factor=confirmed_at is not None,
                 )
@@ -181,6 +200,7 @@ class People:
         )
         try:
             async with self.db.system("administration", write=True) as session:
+                await require_admin(session, admin)
                 session.add(user)
                 await session.flush()
                 await audit.append(
@@ -190,9 +210,10 @@ class People:
                     subject=audit.Subject("user", user.id),
                     clock=self.clock,
                 )
+                token = await self._create_token(session, admin, user)
         except IntegrityError:
             raise EmailTaken from None
-        return await self._link(user.id, subject)
+        return self._link(token)
 
     async def reset_link(self, admin: Principal, user_id: UUID) -> str:
         """A link by which a user chooses a new password; earlier ones die.
@@ -200,12 +221,17 @@ class People:
         Raises:
             OwnAccount: It is the admin's own account.
             NotFound: There is no such user.
+            UserDisabled: The user is disabled.
         """
         _require_other(admin, user_id)
         async with self.db.system("administration", write=True) as session:
+            await require_admin(session, admin)
             user = await session.require(User, user_id)
+            if user.disabled_at is not None:
+                raise UserDisabled
             await revoke_tokens(session, user_id, "reset_password")
-        return await self._link(user_id, user.email)
+            token = await self._create_token(session, admin, user)
+        return self._link(token)
 
     async def disable(self, admin: Principal, user_id: UUID) -> None:
         """Disable a user; sessions, keys, tokens and running answers end at once.
@@ -240,9 +266,23 @@ class People:
 
         Raises:
             OwnAccount: It is the admin's own account.
+            NotFound: There is no such user.
         """
         _require_other(admin, user_id)
-        await self.sessions.revoke_user(user_id, reason="revoked", actor=admin)
+        async with self.db.system("administration", write=True) as session:
+            await require_admin(session, admin)
+            await session.require(User, user_id)
+            if await self.sessions.revoke_all(session, user_id, reason="revoked", actor=admin):
+                return
+            # no session has a row that says so, but tokens without one are refused from now on
+            await audit.append(
+                session,
+                "session_ended",
+                actor=admin,
+                subject=audit.Subject("user", user_id),
+                details={"reason": "revoked", "count": 0},
+                clock=self.clock,
+            )
 
     async def reset_two_factor(self, admin: Principal, user_id: UUID) -> None:
         """Turn off a user's two-factor authentication.
@@ -257,18 +297,37 @@ class People:
         """Make a user an admin, or take the role away; also from oneself.
 
         Raises:
+            UserNotVerified: Mail is set up, and the user has not verified the email.
             LastAdmin: There would be no admin.
             NotFound: There is no such user.
         """
         async with self.db.system("administration", write=True) as session:
+            await require_admin(session, admin)
             if role != "admin":
                 await require_other_admin(session, user_id)
+            else:
+                require_verified(await session.require(User, user_id), self.settings)
             await set_role(session, self.bus, user_id, role, actor=admin)
 
-    async def _link(self, user_id: UUID, email: str) -> str:
-        token = await self.tokens.create(
-            "reset_password", lifetime=LINK_LIFETIME, user_id=user_id, subject=email
+    async def _create_token(self, session: SystemSession, admin: Principal, user: User) -> str:
+        """A token whose use names the admin, and which ends with the admin's role."""
+        await audit.append(
+            session,
+            "password_link_created",
+            actor=admin,
+            subject=audit.Subject("user", user.id),
+            clock=self.clock,
         )
+        return await self.tokens.create_in(
+            session,
+            "reset_password",
+            lifetime=LINK_LIFETIME,
+            user_id=user.id,
+            subject=user.email,
+            data={"issued_by": str(admin.user_id)},
+        )
+
+    def _link(self, token: str) -> str:
         return f"{self.settings.url}/reset/new#{token}"
 
 

@@ -10,12 +10,14 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from chat_app import audit
+from chat_app.auth.one_time_tokens import revoke_issued_tokens
 from chat_app.auth.principal import SiteRole
-from chat_app.core.errors import Conflict
+from chat_app.core.errors import Conflict, Forbidden
 from chat_app.core.signals import ROLES, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import User
+from chat_app.settings import Settings
 
 
 class LastAdmin(Conflict):
@@ -25,6 +27,15 @@ class LastAdmin(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This is the only admin. Make another user an admin first.")
+
+
+class UserNotVerified(Conflict):
+    """The email of who is to be an admin may be another person's."""
+
+    code = "user_not_verified"
+
+    def __init__(self) -> None:
+        super().__init__("This user has not verified the email yet, so it may not be theirs.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,8 @@ async def set_role(
     if user.role == role:
         return False
     previous, user.role = user.role, role
+    if role != "admin":
+        await revoke_issued_tokens(session, user_id)
     await audit.append(
         session,
         "role_changed",
@@ -102,6 +115,20 @@ async def set_role(
         lambda: bus.publish(ROLES, Signal("roles_changed", user_id=user_id))
     )
     return True
+
+
+def require_verified(user: User, settings: Settings) -> None:
+    """Refuse to promote who may have typed another person's email.
+
+    Args:
+        user: Who is to be an admin.
+        settings: Say whether there is mail: without it nobody can verify an email.
+
+    Raises:
+        UserNotVerified: There is, and the email is not verified.
+    """
+    if user.email_verified_at is None and settings.email_delivery == "smtp":
+        raise UserNotVerified
 
 
 async def enabled_admins(session: SystemSession) -> list[UUID]:
@@ -126,3 +153,20 @@ async def require_other_admin(session: SystemSession, user_id: UUID) -> None:
     """
     if await enabled_admins(session) == [user_id]:
         raise LastAdmin
+
+
+async def require_admin(session: SystemSession, actor: audit.Actor) -> None:
+    """Refuse what an admin asks for whose role was taken meanwhile, within the transaction of it.
+
+    Args:
+        session: The transaction. The admins stay locked, so the role can't be taken before its end.
+        actor: Who asks; the command line needs no role.
+
+    Raises:
+        Forbidden: They are no admin, or disabled.
+    """
+    if isinstance(actor, str):
+        return
+    user_id = actor if isinstance(actor, UUID) else actor.user_id
+    if user_id not in await enabled_admins(session):
+        raise Forbidden("You are no longer an admin.")

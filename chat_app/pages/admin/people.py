@@ -12,6 +12,7 @@ from chat_app.pages.settings.sections import disclosure, section, when_loaded
 from chat_app.states.admin.people import ListedUserItem, PeopleState
 
 Item = rx.vars.ObjectVar[ListedUserItem]
+_ADMIN = "An admin can do everything on these pages, also to other admins."
 
 
 def people() -> rx.Component:
@@ -112,6 +113,7 @@ def _user(one: Item) -> rx.Component:
         (one.is_me, "You"),
         (one.is_admin, "Admin"),
         (one.is_disabled, "Disabled"),
+        (~one.is_verified, "Unverified"),
         (one.has_two_factor, "Two-factor"),
     )
     return rx.el.li(
@@ -146,7 +148,12 @@ def _actions(one: Item) -> list[rx.Component]:
             ),
             _confirmed(
                 *(one, "Make admin", "Make admin"),
-                "An admin can do everything on these pages, also to other admins.",
+                rx.cond(
+                    one.is_verified,
+                    _ADMIN,
+                    f"{_ADMIN} This email is not verified: ask the user whether the account is "
+                    "theirs.",
+                ),
                 state.promote,
             ),
         ),
@@ -200,7 +207,7 @@ def _actions_on_others(one: Item) -> list[rx.Component]:
     ]
 
 
-def _confirmed(one: Item, label: str, button: str, consequence: str, handler: Any) -> rx.Component:
+def _confirmed(one: Item, label: str, button: str, consequence: Any, handler: Any) -> rx.Component:
     """What an action will do, and the button that does it, behind a label."""
     return rx.el.details(
         rx.el.summary(label, _of(one), class_name="small-button"),

@@ -30,6 +30,7 @@ class ListedUserItem:
         detail: When they were created and seen.
         is_me: Whether it is the admin who looks.
         is_admin: Whether they are an admin.
+        is_verified: Whether the email is verified.
         is_disabled: Whether they are disabled.
         has_two_factor: Whether two-factor authentication is on.
         has_sessions: Whether they are signed in anywhere.
@@ -41,6 +42,7 @@ class ListedUserItem:
     detail: str
     is_me: bool
     is_admin: bool
+    is_verified: bool
     is_disabled: bool
     has_two_factor: bool
     has_sessions: bool
@@ -61,6 +63,7 @@ def listed_user_item(user: ListedUser, me: UUID, now: datetime) -> ListedUserIte
         *(str(user.id), user.email, user.name, " · ".join((created, seen, count))),
         is_me=user.id == me,
         is_admin=user.is_admin,
+        is_verified=user.is_verified,
         is_disabled=user.is_disabled,
         has_two_factor=user.has_two_factor,
         has_sessions=user.sessions > 0,
