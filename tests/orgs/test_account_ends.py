@@ -32,6 +32,7 @@ async def by_operator(harness: OrgHarness, who: Principal, _name: str) -> None:
 
 async def by_admin(harness: OrgHarness, who: Principal, _name: str) -> None:
     admin = await harness.person("site-admin")
+    await harness.live.site_roles.promote(admin.user_id)
     await harness.live.people.delete(admin, who.user_id)
 
 
