@@ -35,9 +35,9 @@ def _read_later(db: Database, principal: Any) -> AbstractAsyncContextManager[Any
 
 
 def _system_later(
-    db: Database, reason: str, *, write: bool = False
+    db: Database, reason: str, *, write: bool = False, read_committed: bool = False
 ) -> AbstractAsyncContextManager[Any]:
-    session = _system(db, reason, write=write)
+    session = _system(db, reason, write=write, read_committed=read_committed)
     return session if write else _later(session)
 
 
