@@ -442,8 +442,11 @@ async def test_an_account_is_read_after_its_export_is_in_the_audit_log(
             event.remove(Engine, "commit", note)
     kinds = ("INSERT INTO audit_event", "COMMIT", "FROM passkey", "FROM api_key")
     order = [kind for text, _ in noted.ran for kind in kinds if kind in text]
-    assert order[:2] == ["INSERT INTO audit_event", "COMMIT"]
-    assert {"FROM passkey", "FROM api_key"} <= set(order[2:])
+    # PostgreSQL commits once more when it opens a connection
+    written = order[order.index("INSERT INTO audit_event") :]
+    assert written[1] == "COMMIT"
+    assert {"FROM passkey", "FROM api_key"} <= set(written[2:])
+    assert not {"FROM passkey", "FROM api_key"} & set(order[: -len(written)])
 
 
 async def test_an_account_export_says_where_its_user_belongs(harness: OrgHarness) -> None:
