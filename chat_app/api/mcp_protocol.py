@@ -23,7 +23,7 @@ from mcp_types.version import (
 from pydantic import BaseModel, ValidationError
 
 from chat_app.api.errors import InternalError
-from chat_app.api.mcp_tools import TOOLS, Steps, Tool, ToolResult, ask_description
+from chat_app.api.mcp_tools import TOOLS, McpTool, McpToolResult, Steps, ask_description
 from chat_app.api.wires.mcp import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
@@ -241,11 +241,11 @@ async def tool_messages(request: McpRequest, steps: Steps) -> AsyncGenerator[Jso
         steps: Of the tool.
     """
     token = request.progress_token
-    result = ToolResult(())
+    result = McpToolResult(())
     try:
         async with aclosing(steps):
             async for step in steps:
-                if isinstance(step, ToolResult):
+                if isinstance(step, McpToolResult):
                     result = step
                 elif token is None:
                     yield None
@@ -258,7 +258,7 @@ async def tool_messages(request: McpRequest, steps: Steps) -> AsyncGenerator[Jso
     yield _called(request, result)
 
 
-def _called(request: McpRequest, result: ToolResult) -> JsonObject:
+def _called(request: McpRequest, result: McpToolResult) -> JsonObject:
     called: JsonObject = {
         "content": [{"type": "text", "text": text} for text in result.texts],
         "isError": result.is_error,
@@ -268,8 +268,8 @@ def _called(request: McpRequest, result: ToolResult) -> JsonObject:
     return result_message(request.id, _result(request, called))
 
 
-def _failed(sentence: str) -> ToolResult:
-    return ToolResult((sentence,), is_error=True)
+def _failed(sentence: str) -> McpToolResult:
+    return McpToolResult((sentence,), is_error=True)
 
 
 def _result(request: McpRequest, result: JsonObject) -> JsonObject:
@@ -282,7 +282,7 @@ def _result(request: McpRequest, result: JsonObject) -> JsonObject:
     return methods.serialize_server_result(request.method, request.version, result)
 
 
-def _described(tool: Tool) -> JsonObject:
+def _described(tool: McpTool) -> JsonObject:
     return {
         "name": tool.name,
         "title": tool.title,

@@ -64,7 +64,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
+class McpToolResult:
     """What a tool returns.
 
     Args:
@@ -78,11 +78,11 @@ class ToolResult:
     is_error: bool = False
 
 
-Steps = AsyncGenerator[Progress | ToolResult]
+Steps = AsyncGenerator[Progress | McpToolResult]
 
 
 @dataclass(frozen=True)
-class Tool:
+class McpTool:
     """A tool.
 
     Args:
@@ -297,7 +297,7 @@ async def answer_steps(
 
 def _answer(
     principal: Principal, thread_id: UUID, message_id: UUID, end: EndEvent, text: str
-) -> ToolResult:
+) -> McpToolResult:
     if end.status == "revoked":
         raise credential_ended(principal)
     answer = Answer(
@@ -309,13 +309,13 @@ def _answer(
         answer=text,
     )
     if end.status in ("failed", "interrupted"):
-        return ToolResult((end.error or _INTERRUPTED,), answer, is_error=True)
+        return McpToolResult((end.error or _INTERRUPTED,), answer, is_error=True)
     note = "The answer was stopped before its end. " if end.status == "stopped" else ""
-    return ToolResult((text, f"{note}thread_id: {thread_id}"), answer)
+    return McpToolResult((text, f"{note}thread_id: {thread_id}"), answer)
 
 
-def _structured(result: Structured) -> ToolResult:
-    return ToolResult((compact_json(result.model_dump(mode="json")),), result)
+def _structured(result: Structured) -> McpToolResult:
+    return McpToolResult((compact_json(result.model_dump(mode="json")),), result)
 
 
 def _found(hit: Hit) -> FoundText:
@@ -389,7 +389,7 @@ _ASK = (
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool(
+        McpTool(
             "search_threads",
             "Search chats",
             "Search the titles and messages of the user's chats with language models. Read a hit "
@@ -399,7 +399,7 @@ TOOLS = {
             search_threads,
             reads_only=True,
         ),
-        Tool(
+        McpTool(
             "read_thread",
             "Read a chat",
             "Read the messages of one of the user's chats, from its end upwards, in pages.",
@@ -408,7 +408,7 @@ TOOLS = {
             read_thread,
             reads_only=True,
         ),
-        Tool("ask", "Ask a model", _ASK, AskArguments, Answer, ask, reads_only=False),
+        McpTool("ask", "Ask a model", _ASK, AskArguments, Answer, ask, reads_only=False),
     )
 }
 """The tools by name, in the order in which they are listed."""

@@ -69,7 +69,7 @@ class AuditPage:
 async def typed_filters(
     db: Database, *, action: str = "", email: str = "", since: str = "", until: str = ""
 ) -> Filters:
-    """What somebody has typed, as filters; empty text does not limit the rows.
+    """Filters from the text of a form; empty text does not limit the rows.
 
     Args:
         db: The database.

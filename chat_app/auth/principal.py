@@ -13,7 +13,7 @@ Scope = Literal["chat", "threads:read", "threads:write", "models", "mcp"]
 """What an API key may do: each HTTP route that takes keys has one."""
 
 SiteRole = Literal["", "admin"]
-"""What a user may do for the installation: an admin administers it, and reads nobody's chats."""
+"""What a user may do for the installation: an admin administers it, and reads no others' chats."""
 
 
 def memberships_of(text: str | None) -> Mapping[UUID, Role]:

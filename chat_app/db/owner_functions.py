@@ -32,7 +32,7 @@ POSTGRESQL = (
     "RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
     "SELECT (SELECT coalesce(sum(size), 0) + count(*) * row_bytes FROM client_report "
     f"WHERE owner_id = owner)::bigint WHERE {_IS_OWNER} $$",
-    # the lock is that of a foreign key: others join and change their roles, but nobody deletes it
+    # the lock is that of a foreign key: others join and change their roles, but none deletes it
     "CREATE OR REPLACE FUNCTION lock_membership(owner uuid, org uuid) "  # noqa: S608
     "RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
     "SELECT true FROM organisation JOIN membership ON membership.org_id = organisation.id "

@@ -250,7 +250,7 @@ class Organisations:
             NotFound: The user, or the member, does not belong to it.
             RoleRequired: The user's role does not allow it.
             InvalidInput: There is no such role.
-            LastOwner: Nobody else is an owner.
+            LastOwner: No other member is an owner.
         """
         new = checked_role(role)
         async with self._write() as session:
@@ -284,7 +284,7 @@ class Organisations:
             NotFound: The user, or the member, does not belong to it.
             RoleRequired: The user's role does not allow it.
             Conflict: It is the user.
-            LastOwner: Nobody else is an owner.
+            LastOwner: No other member is an owner.
         """
         async with self._write() as session:
             _, own = await lock_organisation(session, principal, org_id, least="admin")
@@ -304,7 +304,7 @@ class Organisations:
 
         Raises:
             NotFound: The user does not belong to it.
-            LastOwner: Nobody else is an owner.
+            LastOwner: No other member is an owner.
         """
         async with self._write() as session:
             await lock_organisation(session, principal, org_id)

@@ -57,7 +57,7 @@ def checked_role(role: str) -> Role:
 async def lock_organisation(
     session: SystemSession, principal: Principal, org_id: UUID, *, least: Role = "member"
 ) -> tuple[Organisation, Role]:
-    """An organisation of the user, whose members nobody else changes until the transaction ends.
+    """An organisation of the user, whose members no other transaction changes until this one ends.
 
     The role is that of the row, not of the principal: it may have changed a moment ago.
 
@@ -108,7 +108,7 @@ async def require_other_owner(session: SystemSession, org_id: UUID, user_id: UUI
     """Refuse what takes the last owner from an organisation that is locked.
 
     Raises:
-        LastOwner: Nobody but the user is an owner.
+        LastOwner: The user is the only owner.
     """
     others = select(Membership.user_id).where(
         col(Membership.org_id) == org_id,

@@ -1,4 +1,4 @@
-"""`/api/admin/audit`: for site admins who have just authenticated, and for nobody else."""
+"""`/api/admin/audit`: for site admins who have just authenticated, and for no other user."""
 
 import csv
 import io

@@ -281,7 +281,7 @@ async def test_a_seal_that_was_cancelled_is_no_change_beside_the_server(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The transaction runs in a thread, which commits although nobody waits for it any more."""
+    """The transaction runs in a thread, which commits although no caller waits for it any more."""
     sealer = sealer_of(db, settings_of(database))
     await write_events(db, 1)
     await sealer.step()

@@ -62,8 +62,8 @@ async def test_people_are_found_by_email_and_name_a_page_at_a_time(
     assert (second.has_more, (await people.find("", 99)).number) == (False, 1)
     (found,) = (await people.find(" ROOT@ ")).users
     assert (found.id, found.is_admin, found.sessions) == (root.user_id, True, 1)
-    for nobody in ("%", "_", "\\", "x" * 500):
-        assert (await people.find(nobody)).total == 0, nobody
+    for unknown in ("%", "_", "\\", "x" * 500):
+        assert (await people.find(unknown)).total == 0, unknown
     assert (await people.find("user-0", -3)).total == 10
 
 

@@ -1,4 +1,4 @@
-"""The setup link: one admin, whoever is quick; and nobody becomes one by signing up first."""
+"""The setup link: one admin, whoever is quick; and no user becomes one by signing up first."""
 
 import asyncio
 from datetime import timedelta

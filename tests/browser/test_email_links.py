@@ -118,7 +118,7 @@ async def test_an_invitation_waits_until_its_recipient_is_signed_in(
     (letter,) = mailbox.to(bob.email)[1:]
     link = link_of(letter)
 
-    # Another user, and a browser in which nobody is signed in, can do nothing with it.
+    # Another user, and a browser without a session, can do nothing with it.
     for tab in (ada.page, (await meet("Eve", posting.url)).page):
         await tab.goto(link)
         await expect(tab.locator(".email-lead")).to_contain_text(bob.email)

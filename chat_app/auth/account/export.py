@@ -32,7 +32,7 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
     Raises:
         NotFound: The user was deleted.
     """
-    # a write of its own, so that nobody waits for what is read
+    # a write of its own, so that no other write waits for what is read
     async with db.system("auth", write=True) as session:
         await session.require(User, principal.user_id)
         await audit.append(session, "account_exported", actor=principal)

@@ -64,7 +64,7 @@ def publish_role(
 
 
 async def lock_organisations(session: SystemSession, user_id: UUID) -> set[UUID]:
-    """The organisations of a user, whose members nobody else changes until the transaction ends."""
+    """The organisations of a user, whose members do not change until the transaction ends."""
     own = select(Membership.org_id).where(col(Membership.user_id) == user_id)
     locked = await session.exec(
         select(Organisation.id)
@@ -126,7 +126,7 @@ async def end_memberships(
 
 
 async def revoke_invitations(session: SystemSession, user_id: UUID, now: datetime) -> None:
-    """Revoke the invitations that a user has sent: their account vouches for nobody any more.
+    """Revoke the invitations that a user has sent: their account no longer vouches for others.
 
     Args:
         session: The transaction.

@@ -21,7 +21,7 @@ from chat_app.settings import Settings
 
 
 class LastAdmin(Conflict):
-    """Nobody could administer the installation any more."""
+    """The installation would have no admin."""
 
     code = "last_admin"
 
@@ -122,7 +122,7 @@ def require_verified(user: User, settings: Settings) -> None:
 
     Args:
         user: Who is to be an admin.
-        settings: Say whether there is mail: without it nobody can verify an email.
+        settings: Say whether there is mail: without it no email can be verified.
 
     Raises:
         UserNotVerified: There is, and the email is not verified.

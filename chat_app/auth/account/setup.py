@@ -1,4 +1,4 @@
-"""The setup link: makes the first admin of an installation, where nobody else can have seen it.
+"""The setup link: makes the first admin of an installation, where no other user can have seen it.
 
 A start without an admin prints a link with a token; it works once, within an hour, and until the
 next start. Its page is offered only where the URL of the installation is this machine: elsewhere
