@@ -61,13 +61,13 @@ def save_backup(database: Path, target: Path, *, now: datetime) -> Path:
     """
     if not database.is_file():
         raise BackupFailed(f"There is no database at {database}.")
-    if target.is_dir():
-        target = target / f"backup-{now:%Y%m%dT%H%M%SZ}.db"
-    if not target.parent.is_dir():
-        raise BackupFailed(f"There is no folder {target.parent}.")
-    if target.exists():
-        raise BackupFailed(f"{target} exists already; name another file.")
-    with failing_as(f"{target} could not be written"):
+    with failing_as(f"{database} could not be backed up into {target}"):
+        if target.is_dir():
+            target = target / f"backup-{now:%Y%m%dT%H%M%SZ}.db"
+        if not target.parent.is_dir():
+            raise BackupFailed(f"There is no folder {target.parent}.")
+        if target.exists():
+            raise BackupFailed(f"{target} exists already; name another file.")
         copy_database(database, target)
     return target
 

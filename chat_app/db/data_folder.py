@@ -9,11 +9,38 @@ from chat_app.core.errors import DatabaseError
 from chat_app.core.file_locks import open_locked
 from chat_app.settings.database import using_data_dir
 
+STOP_OR_MOVE = "stop it or set DATA_DIR to another folder."
+"""The advice to a server, which can use another folder."""
+STOP_FIRST = "stop it first."
+"""The advice to a command that is about this folder."""
+
 
 class DataFolderInUse(DatabaseError):
     """Another process owns the data folder."""
 
     code = "folder_in_use"
+
+
+class DatabaseMissing(DatabaseError):
+    """There is no SQLite database where the settings say."""
+
+    code = "database_missing"
+
+
+def require_database(path: Path) -> None:
+    """Refuse a SQLite file that is not there.
+
+    Raises:
+        ConfigError: Its folder cannot be used.
+        DatabaseMissing: It is not.
+    """
+    with using_data_dir(path.parent):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise DatabaseMissing(
+                f"There is no database at {path}. Start the server once, or check DATA_DIR."
+            ) from None
 
 
 def make_private_folder(path: Path) -> None:
@@ -39,11 +66,12 @@ def open_private(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def lock_data_folder(path: Path) -> Iterator[None]:
+def lock_data_folder(path: Path, *, advice: str = STOP_OR_MOVE) -> Iterator[None]:
     """Own the data folder until the block ends.
 
     Args:
         path: The folder; created with mode 0700.
+        advice: What to do where another process owns it.
 
     Raises:
         ConfigError: The folder cannot be used.
@@ -58,8 +86,7 @@ def lock_data_folder(path: Path) -> Iterator[None]:
             owner = lock.read_bytes()[:20].decode("ascii", "replace").strip()
             process = f" (process {owner})" if owner.isdigit() else ""
             raise DataFolderInUse(
-                f"Another process{process} is using the data folder {path}; "
-                "stop it or set DATA_DIR to another folder."
+                f"Another process{process} is using the data folder {path}; {advice}"
             ) from None
     try:
         os.ftruncate(file, 0)

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
+from chat_app.core.signals import PublishedSignal
 from chat_app.db.dialect import (
     engines,
     file_id,
@@ -30,6 +31,7 @@ from chat_app.db.disk_reserve import DiskReserve
 from chat_app.db.prepared import ServerDriver, Transaction
 from chat_app.db.row_level_security import RowScope, name_owner, owned_by, restrict_to_owner
 from chat_app.db.scoped_session import (
+    OpenGrant,
     Scope,
     ScopedSession,
     SystemSession,
@@ -47,11 +49,14 @@ from chat_app.db.transactions import (
 from chat_app.db.write_locks import WriteLocks
 
 if TYPE_CHECKING:
-    from chat_app.db.server_lock import ServerLock
+    from chat_app.db.server_lock import OnMessage, ServerLock
 
 _S = TypeVar("_S", bound=AsyncSession)
 _W = TypeVar("_W", ScopedSession, SystemSession)
 _T = TypeVar("_T")
+
+StoreSignals = Callable[[SystemSession, list[PublishedSignal]], Awaitable[None]]
+"""Stores signals in a transaction."""
 
 _COMMITTED = "committed"
 """A key of a session's `info`."""
@@ -98,11 +103,21 @@ class Database:
         self._file = sqlite_file(url)
         self._file_id = file_id(self._file) if self._file else None
         self._reserve: DiskReserve | None = None
+        self._store_signals: StoreSignals | None = None
 
     def keep_reserve(self, path: Path) -> None:
         """Keep a file on the disk of a SQLite database that is deleted when the disk is full."""
         self._reserve = DiskReserve(path)
         self._reserve.prepare()
+
+    def store_signals(self, store: "StoreSignals") -> None:
+        """Store what system sessions publish, in their transactions: another process hears it."""
+        self._store_signals = store
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is PostgreSQL."""
+        return self._is_postgres
 
     @property
     def writes(self) -> Literal["ok", "reserve"]:
@@ -123,7 +138,20 @@ class Database:
             Unscoped: The principal has no real ids.
             DatabaseBusy: No connection was free in time.
         """
-        return self._reading(ScopedSession(self._own.readers, principal, read_only=True))
+        return self._reading(ScopedSession(self._own.readers, scope_of(principal), read_only=True))
+
+    def read_as(self, grant: OpenGrant) -> AbstractAsyncContextManager[ScopedSession]:
+        """A read-only session of another user's threads in one organisation, by a grant.
+
+        It reaches no private row and no other table than those of threads and messages.
+
+        Args:
+            grant: What `orgs.reading` has just found open.
+
+        Raises:
+            DatabaseBusy: No connection was free in time.
+        """
+        return self._reading(ScopedSession(self._own.readers, grant.scope, read_only=True))
 
     def write(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-write session, restricted to the rows of the principal; commits on a clean exit.
@@ -137,7 +165,7 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        session = ScopedSession(self._own.writers, principal, is_full=self._is_full)
+        session = ScopedSession(self._own.writers, scope_of(principal), is_full=self._is_full)
         return self._publishing(session, principal.user_id)
 
     def system(
@@ -209,7 +237,12 @@ class Database:
         return await self._queried(None, work)
 
     async def system_transact(
-        self, reason: str, work: Callable[[Transaction], _T], *, pages: int | None = None
+        self,
+        reason: str,
+        work: Callable[[Transaction], _T],
+        *,
+        pages: int | None = None,
+        in_turn: bool = False,
     ) -> _T:
         """Run prepared statements in an unrestricted write transaction.
 
@@ -218,6 +251,9 @@ class Database:
             work: Executes the statements. It may run in another thread.
             pages: About how many pages of a SQLite file it changes; see `InlineCommit`. None
                 leaves it to the other thread.
+            in_turn: Whether it waits for the system sessions that write, because one of them may
+                change the same row: on PostgreSQL that would be a conflict for them. On SQLite
+                every write waits for the others.
 
         Raises:
             UnknownReason: The reason is not registered.
@@ -230,7 +266,8 @@ class Database:
             return await self._grouped(None, work, pages)
         # The log writer needs no lock: it counts no rows, and there is one of it. It needs no
         # snapshot either: a row that was deleted meanwhile is missing, and no conflict.
-        return await shielded(self._on_server(self._read_committed, None, work))
+        async with self._locked_write() if in_turn else nullcontext():
+            return await shielded(self._on_server(self._read_committed, None, work))
 
     async def revision(self) -> str:
         """The revision of the database as it is now; empty when it has none.
@@ -289,7 +326,9 @@ class Database:
         return found
 
     @asynccontextmanager
-    async def serving(self, wait_seconds: float = 5) -> AsyncIterator[None]:
+    async def serving(
+        self, wait_seconds: float = 5, *, on_message: "OnMessage | None" = None
+    ) -> AsyncIterator[None]:
         """Be the only server of a PostgreSQL database until the block ends.
 
         While the lock is lost, nothing can be written. A SQLite file needs none: the lock of the
@@ -297,6 +336,8 @@ class Database:
 
         Args:
             wait_seconds: How long to wait for another server that stops, in seconds.
+            on_message: Called with what commands send on the channel of `db.outbox`, and with its
+                one message after each time that nothing could be heard.
 
         Raises:
             DatabaseInUse: Another server uses the database.
@@ -308,7 +349,7 @@ class Database:
         # SQLite needs no driver of PostgreSQL
         from chat_app.db.server_lock import ServerLock
 
-        lock = ServerLock(self._system_url, wait_seconds=wait_seconds)
+        lock = ServerLock(self._system_url, wait_seconds=wait_seconds, on_message=on_message)
         async with lock.hold():
             self._server_lock = lock
             yield
@@ -405,7 +446,15 @@ class Database:
             async with self._reading(session):
                 yield session
                 self._check_server_lock()  # it may be lost meanwhile
+                await self._store_published(session)
                 await shielded(_commit(session))
+
+    async def _store_published(self, session: AsyncSession) -> None:
+        if self._store_signals is None or not isinstance(session, SystemSession):
+            return
+        if session.signals:
+            await self._store_signals(session, session.signals)
+            session.are_stored = True
 
     @asynccontextmanager
     async def _locked_write(self, owner: UUID | None = None) -> AsyncIterator[None]:

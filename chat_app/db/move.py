@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby, islice, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -110,6 +110,8 @@ def _plain_bytes(column: Column[Any], value: Any) -> bytes:
             return b"uuid" + value.bytes
         case datetime():
             return b"time" + value.astimezone(UTC).isoformat(timespec="microseconds").encode()
+        case date():
+            return b"date" + value.isoformat().encode()
         case bytes() | memoryview():
             return b"byte" + bytes(value)
         case str():

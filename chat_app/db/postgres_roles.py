@@ -3,7 +3,8 @@
 The owner of the tables migrates them. `system` sees every row: system sessions and the log of
 answers. `app` is the role of scoped sessions: it has rights on the tables of users' rows only, and
 policies show it the rows of the user that its transaction names, and of these no row of an
-organisation that it does not name (see `name_owner`). Nothing that a
+organisation that it does not name (see `name_owner`). A transaction that names a subject in place
+of a user, for a grant, selects that user's threads and messages in one organisation. Nothing that a
 statement of `app` says leads to another role, so a statement that slips past the compiler's filter
 still meets this wall. To the audit log `app` only adds rows, and `system` only seals them.
 
@@ -15,7 +16,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from chat_app.db.owner_functions import NAMES
-from chat_app.db.tables import ONLY_READ, OWNED, PRIVATE, AuditEvent, InOrganisation
+from chat_app.db.tables import (
+    ONLY_READ,
+    OWNED,
+    PRIVATE,
+    READ_BY_GRANT,
+    AuditEvent,
+    InOrganisation,
+)
 from chat_app.settings.database import DatabaseSettings, role_of
 from chat_app.settings.validation import ConfigError
 
@@ -24,6 +32,12 @@ _OWN = "owner_id = nullif(current_setting('app.user_id', true), '')::uuid"
 _REACHED = (
     f"(org_id = '{PRIVATE}' OR org_id = ANY ((SELECT string_to_array("
     "nullif(current_setting('app.org_ids', true), ''), ',')::uuid[])::uuid[]))"
+)
+# what a grant names, which only a policy to select reads: its transaction names no user
+_GRANTED = (
+    "owner_id = (SELECT nullif(current_setting('app.subject_id', true), '')::uuid) AND "
+    "org_id = (SELECT nullif(current_setting('app.subject_org', true), '')::uuid) AND "
+    f"org_id <> '{PRIVATE}'"
 )
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
 _TABLES = tuple(str(model.__tablename__) for model in OWNED)
@@ -99,6 +113,11 @@ def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
             # The owner too is bound by FORCE: without this a data migration would change no row.
             f"CREATE POLICY every_row ON {table} TO {', '.join(everyone)} "
             "USING (true) WITH CHECK (true)",
+        ]
+    for table in (str(model.__tablename__) for model in READ_BY_GRANT):
+        statements += [
+            f"DROP POLICY IF EXISTS subject_rows ON {table}",
+            f"CREATE POLICY subject_rows ON {table} FOR SELECT USING ({_GRANTED})",
         ]
     for statement in statements:
         connection.exec_driver_sql(statement)

@@ -111,6 +111,32 @@ class PreparedInsert(Prepared):
         return insert(self.table).values(values)
 
 
+class PreparedAddition(PreparedInsert):
+    """An INSERT of counters; where a row with the key is there already, they are added to its.
+
+    Args:
+        table: The table: every column is a part of the primary key, or a counter.
+    """
+
+    def in_dialect(self, dialect: Dialect) -> Executable:
+        """The statement, for a connection of SQLAlchemy."""
+        return self._for(dialect)
+
+    def _for(self, dialect: Dialect) -> Executable:
+        add = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect.name]
+        values: dict[str, Any] = {
+            column.name: bindparam(column.name, type_=column.type) for column in self.table.c
+        }
+        if is_restricted(dialect):
+            values["owner_id"] = OWNER
+        row = add(self.table).values(values)
+        counters = [column for column in self.table.c if not column.primary_key]
+        return row.on_conflict_do_update(
+            index_elements=list(self.table.primary_key),
+            set_={one.name: one + row.excluded[one.name] for one in counters},
+        )
+
+
 class PreparedAppend(Prepared):
     """The INSERT of a row into the audit log: the one table without owner that everybody writes.
 

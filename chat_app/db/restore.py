@@ -42,11 +42,11 @@ def restore_backup(backup: Path, database: Path, *, now: datetime) -> Path | Non
         RevisionMismatch: It is of a newer version of the program.
         DatabaseFull: The disk is full.
     """
-    if not backup.is_file():
-        raise BackupFailed(f"There is no backup at {backup}.")
     new = database.with_name(f"{database.name}.restored")
     try:
         with failing_as(f"{backup} could not be read or copied"):
+            if not backup.is_file():
+                raise BackupFailed(f"There is no backup at {backup}.")
             copy_database(backup, new)
         _prepare(new, backup, now)
         with failing_as(f"{database} could not be replaced"):

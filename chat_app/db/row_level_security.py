@@ -35,7 +35,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from chat_app.db.tables import ONLY_READ, OWNED, PRIVATE, InOrganisation, metadata
+from chat_app.db.tables import (
+    ONLY_READ,
+    OWNED,
+    PRIVATE,
+    READ_BY_GRANT,
+    InOrganisation,
+    metadata,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +51,23 @@ class RowScope:
 
     Args:
         owner: The owner.
-        org_ids: The organisations to which the owner belongs.
+        org_ids: The organisations to which the owner belongs; of a grant, the one that it is for.
+        is_grant: Whether another user reads them by a grant: then no private row is reached, only
+            the tables `READ_BY_GRANT` are, and nothing is written.
     """
 
     owner: UUID
     org_ids: frozenset[UUID] = frozenset()
+    is_grant: bool = False
 
     def has(self, org_id: UUID) -> bool:
-        """Whether the owner's rows in an organisation are reached; private ones always are."""
-        return org_id == PRIVATE or org_id in self.org_ids
+        """Whether the owner's rows in an organisation are reached; their own private ones are."""
+        return org_id in self.org_ids or (org_id == PRIVATE and not self.is_grant)
+
+    @property
+    def reached(self) -> tuple[UUID, ...]:
+        """The organisations whose rows are reached, in a fixed order; `PRIVATE` is the first."""
+        return (*(() if self.is_grant else (PRIVATE,)), *sorted(self.org_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class BoundScope:
     Args:
         scope: The scope.
         owner: The id of the owner.
-        org_ids: Those of the organisations, `PRIVATE` among them.
+        org_ids: Those of the organisations, `PRIVATE` among them unless it is a grant's.
     """
 
     scope: RowScope
@@ -82,14 +97,15 @@ class _OrgIds(TypeDecorator[Sequence[UUID]]):
         return dialect.type_descriptor(String() if is_sqlite else ARRAY(Uuid()))
 
     def process_bind_param(self, value: Iterable[UUID] | None, dialect: Dialect) -> Any:
-        """The ids in a fixed order, with `PRIVATE` as the first."""
-        every = [PRIVATE, *sorted(value or ())]
+        """The ids, in their order."""
+        every = list(value or ())
         return ",".join(one.hex for one in every) if dialect.name == "sqlite" else every
 
 
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
 _ONLY_READ = frozenset(str(model.__tablename__) for model in ONLY_READ)
+_READ_BY_GRANT = frozenset(str(model.__tablename__) for model in READ_BY_GRANT)
 IN_ORGANISATIONS = frozenset(
     str(model.__tablename__) for model in OWNED if issubclass(model, InOrganisation)
 )
@@ -98,8 +114,10 @@ _PLACEHOLDER = RowScope(uuid4(), frozenset({uuid4()}))
 OWNER = bindparam("owner_filter", _PLACEHOLDER.owner, Uuid())
 """A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
 before execution."""
-ORGANISATIONS = bindparam("organisations_filter", _PLACEHOLDER.org_ids, _OrgIds())
+ORGANISATIONS = bindparam("organisations_filter", _PLACEHOLDER.reached, _OrgIds())
 """A placeholder like `OWNER`, for the owner's organisations."""
+_NAMES = "chat_names"
+"""The attribute of a compiled statement with the tables and functions that it names."""
 MOVES = "moves_thread"
 """The argument of the compiler for the one statement that may move a thread
 (`prepared.PreparedMove`)."""
@@ -112,6 +130,10 @@ _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
 _SET_USER = (
     "SELECT set_config('app.user_id', %(user)s, true), set_config('app.org_ids', %(orgs)s, true)"
+)
+_SET_SUBJECT = (
+    "SELECT set_config('app.subject_id', %(user)s, true), "
+    "set_config('app.subject_org', %(orgs)s, true)"
 )
 _prepared: set[str] = set()
 
@@ -133,7 +155,10 @@ class AuditInsert(Insert):
 
 
 class _OwnerFilter(SQLCompiler):
-    """A compiler mixin that restricts tables to the owner's rows."""
+    """A compiler mixin that restricts tables to the owner's rows.
+
+    It notes what a statement reads: the same compiled statement serves owners and grants.
+    """
 
     def visit_table(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -149,15 +174,24 @@ class _OwnerFilter(SQLCompiler):
         if not asfrom:
             return text
         _check_owned(table)
+        self._note(table.fullname)
         if iscrud:
             return text
-        condition = f"owner_id = {self.process(OWNER)}"
+        condition = self._is_own()
         if table.fullname in IN_ORGANISATIONS:
             condition += f" AND {self._is_reached('org_id')}"
         rows = f"(SELECT * FROM {text} WHERE {condition})"  # noqa: S608
         if enclosing_alias is not None and enclosing_alias.element is table:
             return rows
         return f"{rows} AS {text}"
+
+    def _note(self, name: str) -> None:
+        # a compiler begins to compile in its __init__
+        self.__dict__.setdefault(_NAMES, set()).add(name)
+
+    def _is_own(self) -> str:
+        """The condition that a row is the owner's."""
+        return f"owner_id = {self.process(OWNER)}"
 
     def _is_reached(self, column: str) -> str:
         """The condition that a row is in no organisation, or in one of the owner's."""
@@ -213,6 +247,7 @@ class _OwnerFilter(SQLCompiler):
 
     def visit_search_hits_func(self, fn: Any, **kw: Any) -> str:
         """What a full-text search finds (`full_text.hits`); the owner is one of its terms."""
+        self._note(fn.name)
         owner = self.process(OWNER)
         terms, upto, *most = (self.process(argument, **kw) for argument in fn.clauses)
         if self.dialect.name != "sqlite":
@@ -243,16 +278,19 @@ class _OwnerFilter(SQLCompiler):
         """Whether the owner belongs to an organisation (`owner_functions`)."""
         if self.dialect.name != "sqlite":
             return self._of_owner(fn, **kw)
+        self._note(fn.name)
         (org_id,) = (self.process(argument, **kw) for argument in fn.clauses)
         found = f"SELECT 1 FROM membership WHERE user_id = {self.process(OWNER)}"  # noqa: S608
         return f"EXISTS ({found} AND org_id = {org_id})"
 
     def _of_owner(self, fn: Any, **kw: Any) -> str:
         """A function of the database whose first argument is the owner."""
+        self._note(fn.name)
         arguments = ", ".join(self.process(argument, **kw) for argument in fn.clauses)
         return f"{fn.name}({self.process(OWNER)}, {arguments})"
 
     def _sum_of(self, table: str, what: str) -> str:
+        self._note(f"a sum of {table}")
         return f"(SELECT {what} FROM {table} WHERE owner_id = {self.process(OWNER)})"  # noqa: S608
 
     visit_textclause = visit_tstring = visit_textual_select = _refuse
@@ -266,6 +304,14 @@ def _refuse_text() -> NoReturn:
 def _check_owned(table: Any) -> None:
     if getattr(table, "fullname", None) not in _TABLES:
         raise QueryRefused(f"A scoped session does not reach {table}; it has no owner.")
+
+
+def _check_grant(compiled: Any) -> None:
+    """Refuse what a grant does not allow: a statement that writes, or reads another table."""
+    if compiled is None or compiled.isinsert or compiled.isupdate or compiled.isdelete:
+        raise QueryRefused("A grant only reads, and by no prepared statement.")
+    if others := getattr(compiled, _NAMES, frozenset[str]()) - _READ_BY_GRANT:
+        raise QueryRefused(f"A grant does not reach {', '.join(sorted(others))}.")
 
 
 def _check_written(table: Any) -> None:
@@ -306,7 +352,8 @@ def name_owner(engine: AsyncEngine) -> None:
     """Tell PostgreSQL at the begin of each transaction whose rows it may show.
 
     Its own row-level security (see `postgres_roles`) then holds also where the compiler's filter
-    does not. The setting ends with the transaction, so a pooled connection keeps none.
+    does not. The setting ends with the transaction, so a pooled connection keeps none. A grant has
+    settings of its own, which only policies to select threads and messages read.
 
     Args:
         engine: A restricted engine; its views are covered.
@@ -314,13 +361,14 @@ def name_owner(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def set_user(connection: Connection) -> None:
-        connection.exec_driver_sql(_SET_USER, _user_of(connection))
+        connection.exec_driver_sql(*_user_of(connection))
 
 
-def _user_of(connection: Connection) -> dict[str, str]:
+def _user_of(connection: Connection) -> tuple[str, dict[str, str]]:
     bound: BoundScope = connection.get_execution_options()[_OPTION]
     orgs = ",".join(map(str, sorted(bound.scope.org_ids)))
-    return {"user": str(bound.scope.owner), "orgs": orgs}
+    statement = _SET_SUBJECT if bound.scope.is_grant else _SET_USER
+    return statement, {"user": str(bound.scope.owner), "orgs": orgs}
 
 
 def owned_by(engine: AsyncEngine, scope: RowScope) -> AsyncEngine:
@@ -331,7 +379,7 @@ def owned_by(engine: AsyncEngine, scope: RowScope) -> AsyncEngine:
 def bind_scope(dialect: Dialect, scope: RowScope) -> BoundScope:
     """A scope as the driver of a dialect takes it."""
     return BoundScope(
-        scope, _bound(dialect, OWNER, scope.owner), _bound(dialect, ORGANISATIONS, scope.org_ids)
+        scope, _bound(dialect, OWNER, scope.owner), _bound(dialect, ORGANISATIONS, scope.reached)
     )
 
 
@@ -363,15 +411,17 @@ def _bind_owner(placeholder: BoundScope) -> Callable[..., tuple[str, Any]]:
         bound: BoundScope = connection.get_execution_options()[_OPTION]
         if context is None or context.compiled is None:
             if statement in _prepared:
+                if bound.scope.is_grant:
+                    _check_grant(None)
                 for row in parameters if executemany else [parameters]:
                     if bound.owner not in (row.values() if isinstance(row, dict) else row):
                         raise QueryRefused("A prepared statement has the owner among its values.")
                 return statement, parameters
-            if statement not in _BEGIN and (
-                statement != _SET_USER or parameters != _user_of(connection)
-            ):
+            if statement not in _BEGIN and (statement, parameters) != _user_of(connection):
                 _refuse_text()
             return statement, parameters
+        if bound.scope.is_grant:
+            _check_grant(context.compiled)
 
         def fill_in(value: Any) -> Any:
             if value == placeholder.owner:

@@ -3,7 +3,8 @@
 A test compares the call sites of system sessions with an allow-list.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import UUID
 
@@ -15,11 +16,12 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseFull, NotFound
+from chat_app.core.signals import Bus, PublishedSignal, Signal
 from chat_app.db.full_text import write_entries
 from chat_app.db.prepared import ServerDriver, Transaction
 from chat_app.db.row_level_security import QueryRefused, RowScope, owned_by
-from chat_app.db.statements import APPEND_AUDIT_EVENT
-from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, InOrganisation, Owned
+from chat_app.db.statements import ADD_USAGE, APPEND_AUDIT_EVENT
+from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, PRIVATE, InOrganisation, Owned
 
 _T = TypeVar("_T")
 
@@ -34,6 +36,10 @@ REASONS: dict[str, str] = {
     "command line": "The operator administers users and names them by email.",
     "account changes": "The operator or a site admin disables, enables or deletes a user.",
     "organisations": "Members and invitations are those of an organisation, not of one user.",
+    "signals": "A command stores what the server shall hear, of whichever user.",
+    "announcements": "What is announced is for every user, and no user's row.",
+    "grants": "Who reads by a grant, and what was read, is told to its owner, who is another user.",
+    "model rules": "Which models are on is the same for all users of a role.",
     "audit": "One writer seals the audit log, which outlives the users that it is about.",
 }
 """Reason → why it has no principal."""
@@ -62,8 +68,11 @@ class SyncSystemSession(Session):
 class SystemSession(AsyncSession):
     """An unscoped session. Created by `Database.system` only.
 
-    What is appended to `after_commit` is called when the block has committed, and never otherwise:
-    a change is published there.
+    What is appended to `after_commit` is called when the block has committed, and never otherwise.
+
+    Attributes:
+        signals: What `publish` was given; a command stores it before the commit (`db.outbox`).
+        are_stored: Whether it was.
     """
 
     sync_session_class = SyncSystemSession
@@ -71,6 +80,23 @@ class SystemSession(AsyncSession):
     def __init__(self, engine: AsyncEngine, is_full: IsFull = _never_full) -> None:
         super().__init__(engine, expire_on_commit=False, is_full=is_full)
         self.after_commit: list[Callable[[], None]] = []
+        self.signals: list[PublishedSignal] = []
+        self.are_stored = False
+
+    def publish(self, bus: Bus, topic: str, signal: Signal) -> None:
+        """Publish a signal when this transaction has committed, and never otherwise.
+
+        Args:
+            bus: The bus of this process. A server hears what a command publishes, too.
+            topic: The topic.
+            signal: The signal.
+        """
+        self.signals.append(PublishedSignal(topic, signal))
+
+        def send() -> None:
+            (bus.deliver if self.are_stored else bus.publish)(topic, signal)
+
+        self.after_commit.append(send)
 
     async def append_audit(self, values: Mapping[str, Any]) -> None:
         """Add a row to the audit log in this transaction. Called by `chat_app.audit` only.
@@ -80,6 +106,17 @@ class SystemSession(AsyncSession):
         """
         await self.flush()  # the identity of a user who is new
         await (await self.connection()).execute(APPEND_AUDIT_EVENT.statement, dict(values))
+
+    async def add_usage(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add counters to rows of the usage ledger, or the rows where there are none.
+
+        Args:
+            rows: Whole rows: the parameters of `statements.ADD_USAGE`.
+        """
+        if rows:
+            connection = await self.connection()
+            statement = ADD_USAGE.in_dialect(connection.dialect)
+            await connection.execute(statement, [dict(row) for row in rows])
 
     async def require(self, table: type[_T], key: object) -> _T:
         """The row with a primary key.
@@ -145,6 +182,36 @@ def scope_of(principal: Scope) -> RowScope:
     return RowScope(principal.user_id, frozenset(principal.memberships))
 
 
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    """A grant that its reader may use now. `orgs.reading` makes it, for one read; a test compares.
+
+    Args:
+        id: The grant.
+        subject_id: Whose threads may be read.
+        org_id: In which organisation.
+
+    Raises:
+        Unscoped: An id is not a UUID, or the organisation is none.
+    """
+
+    id: UUID
+    subject_id: UUID
+    org_id: UUID
+
+    def __post_init__(self) -> None:
+        for name in ("id", "subject_id", "org_id"):
+            if type(getattr(self, name)) is not UUID:
+                raise Unscoped(f"A grant needs a real UUID as {name}.")
+        if self.org_id == PRIVATE:
+            raise Unscoped("A grant is for an organisation.")
+
+    @property
+    def scope(self) -> RowScope:
+        """The rows that it reaches."""
+        return RowScope(self.subject_id, frozenset({self.org_id}), is_grant=True)
+
+
 def _refused(call: str) -> Any:
     """A method that is refused because it skips the flush or the scope."""
 
@@ -179,7 +246,7 @@ class ScopedSession(AsyncSession):
 
     Args:
         engine: An engine restricted by `restrict_to_owner`.
-        principal: The owner.
+        principal: The owner, or the rows that a grant reaches.
         read_only: Whether writing is refused.
         is_full: Whether the disk is full.
 
@@ -192,12 +259,12 @@ class ScopedSession(AsyncSession):
     def __init__(
         self,
         engine: AsyncEngine,
-        principal: Scope,
+        principal: Scope | RowScope,
         *,
         read_only: bool = False,
         is_full: IsFull = _never_full,
     ) -> None:
-        scope = scope_of(principal)
+        scope = principal if isinstance(principal, RowScope) else scope_of(principal)
         super().__init__(
             owned_by(engine, scope),
             expire_on_commit=False,

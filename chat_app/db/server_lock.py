@@ -9,7 +9,7 @@ not be the only one any more, and writes nothing until it holds the lock again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 from sqlalchemy import Connection, make_url, text
@@ -17,6 +17,10 @@ from sqlalchemy import Connection, make_url, text
 from chat_app.core.clock import Sleep
 from chat_app.core.errors import DatabaseError, DatabaseUnreachable
 from chat_app.core.logging import log_unexpected_error
+from chat_app.db.outbox import CHANNEL, MESSAGE
+
+OnMessage = Callable[[str], None]
+"""Takes a message."""
 
 SERVER_LOCK = 0x63686174_0002  # "chat", and a number for this purpose
 _HEARTBEAT_SECONDS = 1.0
@@ -65,6 +69,8 @@ class ServerLock:
         sleep: Waits between two attempts to reach the database again.
         heartbeat_seconds: How often the database is asked for a sign of life, in seconds. One that
             gives none for twice as long is taken for lost.
+        on_message: Called with each message on the channel of the outbox, which the connection
+            listens on; and with `outbox.MESSAGE` when it listens again after it was lost.
     """
 
     def __init__(
@@ -74,11 +80,13 @@ class ServerLock:
         wait_seconds: float = 5,
         sleep: Sleep = asyncio.sleep,
         heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+        on_message: OnMessage | None = None,
     ) -> None:
         self._url = _plain(url)
         self._heartbeat_seconds = heartbeat_seconds
         self._wait_seconds = wait_seconds
         self._sleep = sleep
+        self._on_message = on_message
         self._held = asyncio.Event()
 
     def check(self) -> None:
@@ -120,20 +128,25 @@ class ServerLock:
             )
             connection = await self._regain()
             self._held.set()
+            self._hear(MESSAGE)  # what was said meanwhile is lost
             logger.warning("The database is held by this server again.")
 
     async def _until_lost(self, connection: psycopg.AsyncConnection) -> None:
         """Return when a connection is lost: at once if its end is told, else with a heartbeat."""
         try:
             while True:
-                async for _ in connection.notifies(timeout=self._heartbeat_seconds):
-                    pass  # nothing is listened for
+                async for message in connection.notifies(timeout=self._heartbeat_seconds):
+                    self._hear(message.payload)
                 if not await self._is_alive(connection):
                     return
         except psycopg.Error:
             return
         except Exception as error:  # a bug must not let this server write without the lock
             log_unexpected_error(error, "the lock of the database")
+
+    def _hear(self, message: str) -> None:
+        if self._on_message is not None:
+            self._on_message(message)
 
     async def _is_alive(self, connection: psycopg.AsyncConnection) -> bool:
         heartbeat = asyncio.ensure_future(connection.execute("SELECT 1"))
@@ -170,6 +183,8 @@ class ServerLock:
                 settings = {**_SERVER_SIDE, "lock_timeout": milliseconds}
                 await connection.execute(_SET, [list(settings), list(settings.values())])
                 await connection.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK])
+                if self._on_message is not None:
+                    await connection.execute(f"LISTEN {CHANNEL}")
             except psycopg.errors.LockNotAvailable:
                 raise DatabaseInUse from None
             except psycopg.Error as error:

@@ -23,7 +23,13 @@ from sqlalchemy import (
 )
 
 from chat_app.db import owner_functions
-from chat_app.db.prepared import Prepared, PreparedAppend, PreparedInsert, PreparedMove
+from chat_app.db.prepared import (
+    Prepared,
+    PreparedAddition,
+    PreparedAppend,
+    PreparedInsert,
+    PreparedMove,
+)
 from chat_app.db.tables import ACTIVE, metadata
 
 THREADS = metadata.tables["thread"]
@@ -38,6 +44,7 @@ MEMBERSHIPS = metadata.tables["membership"]
 API_KEYS = metadata.tables["api_key"]
 DENIED = metadata.tables["denied_session"]
 AUDIT_EVENTS = metadata.tables["audit_event"]
+USAGE = metadata.tables["usage_ledger"]
 
 
 def _id(name: str):
@@ -178,6 +185,7 @@ INSERT_MESSAGE = PreparedInsert(MESSAGES)
 INSERT_RUN = PreparedInsert(RUNS)
 INSERT_EVENT = PreparedInsert(EVENTS, is_repeatable=True)
 INSERT_ENTRY = PreparedInsert(ENTRIES)
+ADD_USAGE = PreparedAddition(USAGE)
 
 CONTINUE_THREAD = Prepared(
     update(THREADS)
@@ -307,7 +315,12 @@ END_RUN = Prepared(
 """A run is over."""
 
 
-def _branch() -> Prepared:
+def _branch(*, exceeds: bool) -> Prepared:
+    """The messages from one up to the root.
+
+    Args:
+        exceeds: Whether the message that exceeds `max_bytes` is read too, as the last one.
+    """
     first = (
         select(
             MESSAGES.c.id,
@@ -325,7 +338,7 @@ def _branch() -> Prepared:
         .where(first.c.depth < bindparam("limit"))
         .where(first.c.total < bindparam("max_bytes"))
     )
-    return Prepared(
+    found = (
         select(
             MESSAGES.c.parent_id,
             MESSAGES.c.id,
@@ -339,10 +352,15 @@ def _branch() -> Prepared:
         .join(chain, chain.c.id == MESSAGES.c.id)
         .order_by(chain.c.depth)
     )
+    return Prepared(found if exceeds else found.where(chain.c.total <= bindparam("max_bytes")))
 
 
-BRANCH_OF_PROMPT = _branch()
-"""The messages from one up to the root, the newest first, as many as fit; at least one."""
+BRANCH_OF_PROMPT = _branch(exceeds=True)
+"""The messages from one up to the root, the newest first, until they have `max_bytes` together; at
+least one."""
+
+SHORT_BRANCH_OF_PROMPT = _branch(exceeds=False)
+"""The messages from one up to the root, the newest first, as many as fit; perhaps none."""
 
 LOST_RUNS = Prepared(
     select(RUNS.c.id)
@@ -433,6 +451,19 @@ KEY_BY_ID = Prepared(
     _KEY_AND_USER.where(API_KEYS.c.id == bindparam("key_id", type_=API_KEYS.c.id.type))
 )
 """An API key and its user, who is not disabled; expired or not."""
+
+USE_SESSION = Prepared(
+    update(SESSIONS)
+    .where(SESSIONS.c.id == _SESSION_ID, SESSIONS.c.revoked_at.is_(None))
+    .values(_new(SESSIONS.c.last_seen_at, SESSIONS.c.idle_expires_at))
+)
+"""A session that is not revoked was used."""
+USE_KEY = Prepared(
+    update(API_KEYS)
+    .where(API_KEYS.c.id == bindparam("key_id", type_=API_KEYS.c.id.type))
+    .values(_new(API_KEYS.c.last_used_at))
+)
+"""An API key was used."""
 
 APPEND_AUDIT_EVENT = PreparedAppend()
 """A new row of the audit log, not sealed yet."""
