@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from argon2 import PasswordHasher
@@ -33,31 +34,45 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import MailContext
 from chat_app.auth.sign_in.magic_link import MagicLinks
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
+from chat_app.auth.sign_in.policy import SignUpPolicies
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, Sleep, attempt, every, utc_now
+from chat_app.core.control import log_forwarded_event
 from chat_app.core.crypto import KeyRing
 from chat_app.core.logging import log_security_event
-from chat_app.core.signals import CREDENTIALS, UNLOCKED_USERS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, SECURITY_EVENTS, UNLOCKED_USERS, Bus, Signal
 from chat_app.db import migrations
 from chat_app.db.engine import DATABASE_ERRORS, Database
+from chat_app.db.outbox import OutboxReader
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
+from chat_app.orgs.administration import OrganisationAdministration
+from chat_app.orgs.announcements import Announcements
+from chat_app.orgs.audit_log import OrganisationAuditLog
 from chat_app.orgs.invitations import Invitations
+from chat_app.orgs.members import Members
+from chat_app.orgs.model_rules import ModelRules
 from chat_app.orgs.organisations import Organisations
+from chat_app.orgs.readers import Readers
+from chat_app.orgs.reading import ReadingGrants
+from chat_app.orgs.received_invitations import ReceivedInvitations
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
 from chat_app.runs.flush import FlushThrottle
+from chat_app.runs.model_access import ModelAccess
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 from chat_app.threads.chat_defaults import NewChatOptions
 from chat_app.threads.client_messages import ClientMessages
 from chat_app.threads.client_reports import ClientReports
+from chat_app.threads.reading import GrantedThreads
 from chat_app.threads.search import Search
 from chat_app.threads.search_backlog import index_missing
 from chat_app.threads.user_limits import UserLimits
+from chat_app.usage.ledger import sweep_deleted_users
 
 logger = logging.getLogger(__name__)
 
@@ -164,8 +179,11 @@ class Services:
         bus.subscribe_callback(UNLOCKED_USERS, lambda signal: limits.clear(signal.account))
         self.known_browsers = KnownBrowsers(db, self.keyring, clock)
         self.mailer = mailer = Mailer.from_settings(settings)
-        self.accounts = PasswordAccounts(db, passwords, limits, settings, clock)
-        self.sign_in_service = sign_in = SignInService(db, sessions, tokens, settings, clock)
+        self.sign_up_policies = policies = SignUpPolicies(db, bus, settings, clock)
+        self.accounts = PasswordAccounts(db, passwords, limits, policies, clock)
+        self.sign_in_service = sign_in = SignInService(
+            db, sessions, tokens, settings, policies, clock
+        )
         self.two_factor = TwoFactor(db, tokens, self.keyring, settings, clock)
         self.devices = RememberedDevices(db, settings, clock)
         self.passkeys = Passkeys(db, tokens, limits, settings, clock)
@@ -188,15 +206,31 @@ class Services:
         )
         self.profiles = Profiles(db, bus, clock)
         self.organisations = Organisations(db, bus, clock)
+        self.members = Members(db, bus, clock)
+        self.organisation_administration = OrganisationAdministration(
+            db, bus, self.organisations, self.members, clock
+        )
         self.invitations = Invitations(db, bus, flow[2], clock)
+        self.received_invitations = ReceivedInvitations(db, bus, clock)
+        self.organisation_audit = OrganisationAuditLog(db)
+        self.announcements = Announcements(db, bus, clock)
+        self.reading_grants = ReadingGrants(db, bus, self.step_up, flow[2], clock)
+        self.readers = Readers(db, clock)
+        self.granted_threads = GrantedThreads(db, self.reading_grants, settings)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
         self.client_messages = ClientMessages(db, bus, settings, clock, user_limits)
         self.client_reports = ClientReports(db, settings, clock)
         self.new_chat_options = NewChatOptions(db, bus, settings)
         self.search = Search(db, self.keyring)
-        self.runs = RunService(db, bus, self.models, settings, clock, flush_throttle, user_limits)
+        self.model_rules = ModelRules(db, bus)
+        self.model_access = ModelAccess(self.models, self.model_rules)
+        self.runs = RunService(
+            *(db, bus, self.models, settings, clock, flush_throttle, user_limits),
+            access=self.model_access,
+        )
         self.unstored_answers = self.runs.unstored
+        self.outbox = OutboxReader(db, bus)
         self.failed_sign_ins = FailureCounts()
         self.sealer = Sealer(db, self.keyring, clock, self.failed_sign_ins)
         self._timers: list[asyncio.Task[None]] = []
@@ -209,9 +243,15 @@ class Services:
             logger.warning(message)
         started = self.clock()
         self._has_started = True
+        await self.sign_up_policies.prepare()
+        await self.outbox.discard_old()
+        self.bus.subscribe_callback(SECURITY_EVENTS, log_forwarded_event)
+        if ended := await self.reading_grants.end_if_forbidden():
+            logger.info("%d grants to read members' chats were ended (ADMIN_READING).", ended)
         await self.runs.start()
         self._timers.append(asyncio.create_task(self._index_missing(started)))
         self._timers.append(asyncio.create_task(self.sealer.run()))
+        self._timers.append(asyncio.create_task(self.outbox.run()))
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))
 
@@ -232,20 +272,22 @@ class Services:
             logger.warning("The models or the database did not close in time.")
             closing.cancel()
 
-    async def _seal_last(self) -> None:
-        """Seal what was written; after a failure the next start does it."""
-        if not self._has_started:
-            return
-        self._has_started = False
+    async def _write_last(self) -> None:
+        """Write the uses of API keys, and seal the audit log; else the next start seals it."""
+        seals, self._has_started = self._has_started, False
         with contextlib.suppress(TimeoutError, *DATABASE_ERRORS):
             async with asyncio.timeout(CLOSE_SECONDS / 2):
-                await self.sealer.finish()
+                await self.api_keys.idle()
+                if seals:
+                    await self.sealer.finish()
 
     async def _close(self) -> None:
         self.passwords.close()
-        await self.api_keys.idle()
-        await self._seal_last()
-        await asyncio.gather(self.mailer.stop(), self.models.close(), self.db.close())
+        await asyncio.gather(self.mailer.stop(), self.models.close(), self._close_database())
+
+    async def _close_database(self) -> None:
+        await self._write_last()
+        await self.db.close()
 
     async def _index_missing(self, before: datetime) -> None:
         """Index what an earlier version has written meanwhile, beside everything else."""
@@ -258,9 +300,12 @@ class Services:
                 logger.info("%d messages of an earlier version can be searched now.", count)
 
     async def sweep(self) -> None:
-        """End expired sessions, and the runs of credentials that another process revoked."""
+        """End what has expired and what others have revoked; look for commands; announce."""
         await self.sessions.expire_due()
+        await self.reading_grants.end_expired()
         await self.api_keys.revalidate(self.runs.credential_ids())
+        await self.outbox.read()
+        await self.announcements.publish_due()
 
     async def purge(self) -> None:
         """Remove deleted threads, old reports and invitations, expired tokens; free their space.
@@ -273,6 +318,7 @@ class Services:
             self.client_reports.purge,
             self.tokens.purge,
             self.invitations.purge,
+            partial(sweep_deleted_users, self.db, self.clock),
         ):
             await attempt(job)
         await self._free_space()

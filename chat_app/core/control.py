@@ -1,9 +1,8 @@
-"""The control socket: what the command line changes is heard by the running server at once.
+"""The control socket: a command tells the server of its data folder to look into the outbox.
 
-A command changes rows beside the server and publishes signals in its own process. It then repeats
-them on the server's bus through a Unix socket in the data folder. Who can open the socket (mode
-0600, in a folder of mode 0700) can also write the database, so it authenticates nothing; and a
-signal carries no content, so the worst that a wrong one does is that rows are read again.
+What a command changes, it stores with its signals in one transaction (`db.outbox`). The socket says
+only that there is something; PostgreSQL says the same by NOTIFY. So who can open the socket (mode
+0600, in a folder of mode 0700) can make the server read rows, and nothing else.
 """
 
 import asyncio
@@ -11,12 +10,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import cast
-
-from pydantic import TypeAdapter, ValidationError
 
 from chat_app.core.logging import (
     SECURITY_EVENT_NAMES,
@@ -24,36 +20,21 @@ from chat_app.core.logging import (
     log_security_event,
     security_logger,
 )
-from chat_app.core.signals import SECURITY_EVENTS, Bus, Signal
+from chat_app.core.signals import SECURITY_EVENTS, Bus, PublishedSignal, Signal
 
 CONTROL_SOCKET = "control.sock"
 """Its name in the data folder."""
 _TIMEOUT_SECONDS = 5.0
-"""How long a command may take to send its signals, and the server to publish them."""
+"""How long the server may take to look."""
+_LOOK = b"look\n"
 _DONE = b"done\n"
 _INVALID = b"invalid\n"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedSignal:
-    """A signal and the topic it was published on: one line of JSON on the socket.
-
-    Args:
-        topic: The topic.
-        signal: The signal.
-    """
-
-    topic: str
-    signal: Signal
-
-
-_LINES = TypeAdapter(PublishedSignal)
-
-
-class ForwardingBus(Bus):
-    """The bus of a command: it remembers what is published, for the running server."""
+class CommandBus(Bus):
+    """The bus of a command: it remembers what no transaction has stored for the server."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,29 +45,10 @@ class ForwardingBus(Bus):
         super().publish(topic, signal)
         self._published.append(PublishedSignal(topic, signal))
 
-    async def forward(self, folder: Path) -> bool:
-        """Publish everything on the bus of the server that owns a data folder.
-
-        Args:
-            folder: The data folder.
-
-        Returns:
-            Whether a server heard it, or there was nothing to hear.
-        """
-        if not self._published:
-            return True
-        lines = [_LINES.dump_json(published) + b"\n" for published in self._published]
-        self._published.clear()
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                with _address(folder) as address:
-                    reader, writer = await asyncio.open_unix_connection(address)
-                with contextlib.closing(writer):
-                    writer.writelines(lines)
-                    writer.write_eof()
-                    return await reader.readline() == _DONE
-        except (OSError, TimeoutError):
-            return False
+    def take(self) -> list[PublishedSignal]:
+        """What was published since the last call."""
+        taken, self._published = self._published, []
+        return taken
 
 
 class _Publisher(logging.Handler):
@@ -105,7 +67,7 @@ class _Publisher(logging.Handler):
 
 
 @contextlib.contextmanager
-def forwarded_events(bus: ForwardingBus) -> Iterator[None]:
+def forwarded_events(bus: CommandBus) -> Iterator[None]:
     """Let the running server log the security events that a command causes."""
     handler, level = _Publisher(bus), security_logger.level
     security_logger.addHandler(handler)
@@ -124,21 +86,40 @@ def log_forwarded_event(signal: Signal) -> None:
         log_security_event(event, user=signal.user_id, by="command line")
 
 
+async def tell_server(folder: Path) -> bool:
+    """Tell the server that owns a data folder to look into the outbox.
+
+    Args:
+        folder: The data folder.
+
+    Returns:
+        Whether it has looked.
+    """
+    try:
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            with _address(folder) as address:
+                reader, writer = await asyncio.open_unix_connection(address)
+            with contextlib.closing(writer):
+                writer.write(_LOOK)
+                writer.write_eof()
+                return await reader.readline() == _DONE
+    except (OSError, TimeoutError):
+        return False
+
+
 @contextlib.asynccontextmanager
-async def control_socket(bus: Bus, folder: Path) -> AsyncIterator[None]:
+async def control_socket(look: Callable[[], Awaitable[None]], folder: Path) -> AsyncIterator[None]:
     """Listen on the control socket of a data folder until the block ends.
 
     Args:
-        bus: Receives the signals of the commands.
+        look: Looks into the outbox.
         folder: The data folder, which this process owns.
     """
-
-    bus.subscribe_callback(SECURITY_EVENTS, log_forwarded_event)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                writer.write(await _publish_lines(bus, reader))
+                writer.write(await _answer(look, reader))
                 await writer.drain()
 
     try:
@@ -158,16 +139,12 @@ async def control_socket(bus: Bus, folder: Path) -> AsyncIterator[None]:
         (folder / CONTROL_SOCKET).unlink(missing_ok=True)
 
 
-async def _publish_lines(bus: Bus, reader: asyncio.StreamReader) -> bytes:
-    """Publish the signals that a command sends; all of them or none."""
-    try:
-        lines = [line async for line in reader]
-        published = [_LINES.validate_json(line) for line in lines]
-    except (ValidationError, ValueError):
-        logger.warning("The control socket received something that is not a signal.")
+async def _answer(look: Callable[[], Awaitable[None]], reader: asyncio.StreamReader) -> bytes:
+    """Look into the outbox if that is what is asked."""
+    if await reader.read(len(_LOOK) + 1) != _LOOK:
+        logger.warning("The control socket received something else than a command sends.")
         return _INVALID
-    for one in published:
-        bus.publish(one.topic, one.signal)
+    await look()
     return _DONE
 
 

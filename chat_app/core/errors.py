@@ -18,6 +18,9 @@ MESSAGES = {
     ),
     "context_too_long": "This conversation is too long for {model}. Start a new chat.",
     "request_rejected": "{model}'s provider rejected the request.",
+    "tools_rejected": (
+        "{model}'s provider rejected the tools of the request. The model may not take any."
+    ),
     "provider_moved": "{model}'s provider has moved. Tell your administrator.",
     "rate_limited": "{model} is busy or rate-limited. Try again {when}.",
     "provider_error": "{model}'s provider returned an error. Try again in a moment.",
@@ -32,6 +35,8 @@ MESSAGES = {
         "There is no model. Set OPENAI_API_KEY or OPENAI_BASE_URL with CHAT_MODELS, "
         "or install the embedded model."
     ),
+    "no_model_allowed": "No model is available. Ask your administrator.",
+    "model_switched_off": "{model} isn't available any more. Choose another model.",
     "empty_answer": "The model sent an empty answer. Try again, or choose another model.",
     "answer_withheld": "{model}'s provider withheld this answer.",
     "limit_before_answer": (

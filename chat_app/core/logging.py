@@ -74,8 +74,19 @@ SecurityEvent = Literal[
     "invitation_created",
     "invitation_accepted",
     "invitation_revoked",
+    "invitation_declined",
     "thread_moved",
+    "reading_granted",
+    "reading_listed",
+    "thread_read",
+    "reading_ended",
+    "model_rule_changed",
     "setup_link_used",
+    "sign_up_policy_changed",
+    "announcement_created",
+    "announcement_changed",
+    "announcement_ended",
+    "announcement_deleted",
 ]
 """What is logged as a security event (ASVS 16.3), and kept in the audit log."""
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 SignalKind = Literal[
     "thread",
+    "threads",  # any number of new ones
     "branches",
     "thread_deleted",
     "run_started",
@@ -24,7 +25,12 @@ SignalKind = Literal[
     "user",
     "user_unlocked",
     "roles_changed",
+    "model_rules",
     "security_event",
+    "sign_up_policy",
+    "announcements",
+    "thread_read",
+    "reading_ended",
 ]
 
 
@@ -53,9 +59,27 @@ class Signal:
     org_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedSignal:
+    """A signal and the topic it is published on.
+
+    Args:
+        topic: The topic.
+        signal: The signal.
+    """
+
+    topic: str
+    signal: Signal
+
+
 def user_topic(user_id: UUID) -> str:
     """The topic of every change to what a user owns."""
     return f"user:{user_id}"
+
+
+def reading_topic(grant_id: UUID) -> str:
+    """The topic of the end of a grant to read another user's threads."""
+    return f"reading:{grant_id}"
 
 
 CREDENTIALS = "credentials"
@@ -69,6 +93,15 @@ SECURITY_EVENTS = "security events"
 
 ROLES = "roles"
 """The topic of users whose roles have changed, in the installation or in an organisation."""
+
+ANNOUNCEMENTS = "announcements"
+"""The topic of what is announced to all users."""
+
+SIGN_UP_POLICY = "sign-up policy"
+"""The topic of changes to who may create an account."""
+
+MODEL_RULES = "model rules"
+"""The topic of models that are switched on or off."""
 
 UNLOCKED_USERS = "unlocked users"
 """The topic of users whose failed sign-ins the operator forgets."""
@@ -86,6 +119,13 @@ class Bus:
 
     def publish(self, topic: str, signal: Signal) -> None:
         """Send a signal to every subscriber of a topic. Call after the commit, never before."""
+        self.deliver(topic, signal)
+
+    def deliver(self, topic: str, signal: Signal) -> None:
+        """Send a signal to the subscribers in this process alone.
+
+        `SystemSession.publish` does so with what its transaction has stored for other processes.
+        """
         for callback in self._callbacks.get(topic, ()):
             callback(signal)
         for queue in self._queues.get(topic, ()):
@@ -96,19 +136,21 @@ class Bus:
         self._callbacks[topic].append(callback)
 
     @contextlib.contextmanager
-    def subscribe(self, topic: str) -> Iterator[AsyncIterator[list[Signal]]]:
-        """Receive the signals of a topic in order, until the block ends.
+    def subscribe(self, *topics: str) -> Iterator[AsyncIterator[list[Signal]]]:
+        """Receive the signals of some topics in order, until the block ends.
 
         Signals that came while the subscriber was busy come as one list.
         """
         queue: asyncio.Queue[Signal] = asyncio.Queue()
-        self._queues[topic].add(queue)
+        for topic in topics:
+            self._queues[topic].add(queue)
         try:
             yield _batches(queue)
         finally:
-            self._queues[topic].discard(queue)
-            if not self._queues[topic]:
-                del self._queues[topic]
+            for topic in topics:
+                self._queues[topic].discard(queue)
+                if not self._queues[topic]:
+                    del self._queues[topic]
 
 
 async def _batches(queue: asyncio.Queue[Signal]) -> AsyncIterator[list[Signal]]:
