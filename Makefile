@@ -49,7 +49,7 @@ test: tests-environment $(SCRIPT_TOOLS)
 
 # Python is started about a hundred times: with its bytecode kept, each start takes half the time.
 pytest: tests-environment
-	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE= CHROMIUM="$$(python setup/chromium.py)" python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE= CHROMIUM="$$(python setup/chromium.py)" python -m pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 lint: tests-environment $(SCRIPT_TOOLS)
 	@ruff check .
@@ -70,7 +70,7 @@ $(SCRIPT_TOOLS): package.json bun.lock | tests-environment
 
 coverage: tests-environment
 	@coverage erase
-	@CHROMIUM="$$(python setup/chromium.py)" coverage run -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@CHROMIUM="$$(python setup/chromium.py)" coverage run -m pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 	@coverage combine --quiet
 	@coverage report
 

@@ -36,11 +36,11 @@ elif here.reflex_env_mode:
     ports = {"frontend_port": here.page_port, "backend_port": here.page_port}
 
 
-def policy_of_pages(client: Path, api_url: str) -> str:
-    """The content security policy of pages that another host has."""
+def policy_of_page(page: Path, api_url: str) -> str:
+    """The content security policy of a page that another host has."""
     from chat_app.gateway.headers import script_hashes, static_page_policy
 
-    return static_page_policy(api_url, script_hashes(client))
+    return static_page_policy(api_url, script_hashes(page))
 
 
 bun = Path(sys.executable).parent / "bun"
@@ -64,7 +64,7 @@ config = AppConfig(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     disable_plugins=[SitemapPlugin],
-    plugins=[PortablePages("routes/[c].$[thread]._index", policy_of_pages)],
+    plugins=[PortablePages("routes/[c].$[thread]._index", policy_of_page)],
     bun_path=bun if bun.exists() else rx.constants.Bun.DEFAULT_PATH,
     **ports,
 )

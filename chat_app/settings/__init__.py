@@ -25,6 +25,7 @@ from chat_app.settings.identity_providers import IdentityProviderSettings, value
 from chat_app.settings.limits import LimitSettings
 from chat_app.settings.models import ModelSettings
 from chat_app.settings.names import malformed_line, misspelt, unknown_name
+from chat_app.settings.organisations import OrganisationSettings
 from chat_app.settings.rate_limits import RateLimitSettings
 from chat_app.settings.secret import SecretSettings, load_or_create_secret
 from chat_app.settings.server import ServerSettings, forbidden_variable
@@ -44,6 +45,7 @@ class Settings(
     MailSettings,
     LimitSettings,
     RateLimitSettings,
+    OrganisationSettings,
 ):
     """All settings. A field `message_bytes` is the environment variable `MESSAGE_BYTES`.
 
@@ -111,7 +113,10 @@ class Settings(
         return configured.encode() if configured else load_or_create_secret(self.data_dir)
 
 
-_SECURITY_GROUPS = (SecretSettings, SignInSettings, SessionSettings, RateLimitSettings)
+_SECURITY_GROUPS = (
+    *(SecretSettings, SignInSettings, SessionSettings, RateLimitSettings),
+    OrganisationSettings,
+)
 _SECURITY_NAMES = {"TRUSTED_PROXY_HOPS"} | {
     name.upper() for group in _SECURITY_GROUPS for name in group.model_fields
 }

@@ -13,7 +13,12 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from chat_app.settings.validation import CommaList, FunctionPath, SettingsGroup, split_url
 
 
-def _validate_domain(value: str) -> str:
+def validate_domain(value: str) -> str:
+    """A domain in lower case, without an `@` before it.
+
+    Raises:
+        ValueError: It is no domain.
+    """
     domain = value.lower().removeprefix("@")
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", domain):
         raise ValueError(f"{domain!r} is not a domain such as chat.example")
@@ -24,13 +29,14 @@ class SignInSettings(SettingsGroup):
     """Sign-in and sign-up."""
 
     sign_up: Literal["auto", "open", "closed"] = "auto"
-    """Who may create an account; auto means open on loopback only."""
+    """Who may create an account. auto leaves it to the admins, at /admin; until one has chosen, it
+    means open on loopback only. open and closed fix it."""
 
     sign_up_verify: Literal["auto", "required", "off"] = "auto"
     """Whether a new account must verify its email first; auto means yes when there is a mail
     server."""
 
-    auth_allowed_domains: CommaList[Annotated[str, AfterValidator(_validate_domain)]] = ()
+    auth_allowed_domains: CommaList[Annotated[str, AfterValidator(validate_domain)]] = ()
     """Only emails of these domains may sign in, comma separated; they may also sign up where
     sign-up is closed. Empty allows all."""
 
