@@ -1,12 +1,15 @@
 """Invitations: an email with a link, by which its recipient joins an organisation.
 
 A link works once, for seven days, and only for a signed-in user whose verified email is the one
-that was invited: who merely sees the link can do nothing with it.
+that was invited: who merely sees the link can do nothing with it. Where no mail server is set up,
+no user can verify an email. There the member who invites hands the link over, and so vouches for
+its recipient: the email need only be that of their account.
 """
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
@@ -14,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, func, or_, select, update
 
 from chat_app import audit
-from chat_app.auth.account.memberships import publish_role
+from chat_app.auth.account.memberships import open_invitation, publish_role
+from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidToken
 from chat_app.auth.principal import Principal, Role
 from chat_app.auth.sign_in.email_flows import INVITATION_LIFETIME, EmailLinkPreview, MailContext
@@ -26,13 +30,12 @@ from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Invitation, Membership, Organisation, User
 from chat_app.orgs.events import record
-from chat_app.orgs.organisations import require_room
+from chat_app.orgs.organisations import choose_organisation, require_room
 from chat_app.orgs.roles import (
-    RoleRequired,
     checked_role,
-    is_at_least,
     lock_organisation,
-    require_member,
+    require_at_least,
+    require_role,
 )
 
 MAX_OPEN = 200
@@ -42,6 +45,7 @@ KEPT = timedelta(days=30)
 PURPOSE = "invitation"
 """How the token in a link begins."""
 
+_IS_INVITED = "This email is already invited. Send that invitation again."
 _MAX_LENGTH = 200  # characters of a token; ours have 43
 
 
@@ -82,6 +86,20 @@ class InvitationView:
 
 
 @dataclass(frozen=True, slots=True)
+class SentInvitation:
+    """An invitation that was sent, or is to be handed over.
+
+    Args:
+        id: The invitation.
+        link: Where no mail server is set up, the link to hand over: only its hash is stored. None
+            where it was emailed.
+    """
+
+    id: UUID
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Invitations:
     """Invites people to organisations, and lets them join.
 
@@ -99,7 +117,7 @@ class Invitations:
 
     async def invite(
         self, principal: Principal, org_id: UUID, *, email: str, role: str, client_ip: str
-    ) -> UUID:
+    ) -> SentInvitation:
         """Send an invitation.
 
         Args:
@@ -109,21 +127,22 @@ class Invitations:
             role: What the recipient will be.
             client_ip: For the rate limits.
 
-        Returns:
-            The id of the invitation.
-
         Raises:
             NotFound: The user does not belong to the organisation.
             RoleRequired: Their role does not allow it.
             InvalidInput: There is no such role.
-            MailUnavailable, InvalidEmail, AccessDenied: See `MailContext.recipient`.
+            InvalidEmail, AccessDenied: See `MailContext.recipient`.
+            MailUnavailable: Too many emails are waiting to be sent.
             TooManyAttempts: Too many emails.
             Conflict: The recipient is a member, or invited already, or too many are.
         """
         offered = checked_role(role)
         async with self.db.system("organisations") as session:
-            await _require_may_invite(session, principal, org_id, offered)
-        recipient = self.mail.recipient(email)
+            own = await require_at_least(session, principal, org_id, "admin")
+            require_role(own, offered)
+        self._require_delivery()
+        recipient = normalise(email)
+        self.mail.require_allowed_domain(recipient)
         now, token = self.clock(), new_token()
         row = Invitation(
             token_hash=hash_token(token),
@@ -138,8 +157,7 @@ class Invitations:
             try:
                 async with self._write() as session:
                     _, own = await lock_organisation(session, principal, org_id, least="admin")
-                    if not is_at_least(own, offered):
-                        raise RoleRequired
+                    require_role(own, offered)
                     await _require_no_member(session, org_id, recipient)
                     await _require_open_room(session, org_id)
                     session.add(row)
@@ -150,13 +168,12 @@ class Invitations:
                         details={"role": offered},
                     )
             except IntegrityError:
-                raise Conflict("This address is invited already. Send it again instead.") from None
-        self.mail.mailer.send(self.mail.templates.invitation(recipient, token))
-        return row.id
+                raise Conflict(_IS_INVITED) from None
+        return SentInvitation(row.id, self._deliver(recipient, token))
 
     async def resend(
         self, principal: Principal, org_id: UUID, invitation_id: UUID, *, client_ip: str
-    ) -> None:
+    ) -> SentInvitation:
         """Send an invitation again, with a new link; the one before works no longer.
 
         Args:
@@ -168,19 +185,18 @@ class Invitations:
         Raises:
             NotFound: The user does not belong to the organisation, or it has no such invitation.
             RoleRequired: Their role does not allow it.
-            MailUnavailable: No email can be sent.
+            MailUnavailable: Too many emails are waiting to be sent.
             TooManyAttempts: Too many emails.
         """
-        self.mail.mailer.require_available()
+        self._require_delivery()
         token = new_token()
         async with self.db.system("organisations") as session:
-            await require_member(session, principal, org_id, least="admin")
+            await require_at_least(session, principal, org_id, "admin")
             recipient = (await _open_invitation(session, org_id, invitation_id)).email
         async with self.mail.rate_limits.email(recipient, client_ip), self._write() as session:
             _, own = await lock_organisation(session, principal, org_id, least="admin")
             row = await _open_invitation(session, org_id, invitation_id)
-            if not is_at_least(own, checked_role(row.role)):
-                raise RoleRequired
+            require_role(own, row.role)
             row.token_hash, row.expires_at = hash_token(token), self.clock() + INVITATION_LIFETIME
             row.invited_by = principal.user_id
             await record(
@@ -188,7 +204,7 @@ class Invitations:
                 subject=audit.Subject("invitation", row.id),
                 details={"role": row.role},
             )
-        self.mail.mailer.send(self.mail.templates.invitation(recipient, token))
+        return SentInvitation(invitation_id, self._deliver(recipient, token))
 
     async def revoke(self, principal: Principal, org_id: UUID, invitation_id: UUID) -> None:
         """Revoke an invitation; its link works no longer.
@@ -200,8 +216,7 @@ class Invitations:
         async with self._write() as session:
             _, own = await lock_organisation(session, principal, org_id, least="admin")
             row = await _open_invitation(session, org_id, invitation_id)
-            if not is_at_least(own, checked_role(row.role)):
-                raise RoleRequired
+            require_role(own, row.role)
             row.revoked_at = self.clock()
             await record(
                 *(session, "invitation_revoked", principal, org_id),
@@ -216,10 +231,10 @@ class Invitations:
         """
         now = self.clock()
         async with self.db.system("organisations") as session:
-            await require_member(session, principal, org_id)
+            await require_at_least(session, principal, org_id, "member")
             rows = await session.exec(
                 select(Invitation)
-                .where(col(Invitation.org_id) == org_id, *_is_open())
+                .where(col(Invitation.org_id) == org_id, *open_invitation())
                 .order_by(col(Invitation.created_at).desc(), col(Invitation.id))
             )
             return [
@@ -267,44 +282,21 @@ class Invitations:
         Raises:
             InvalidToken: It is used, revoked, expired or unknown.
             InvitationForAnother: The user has another email.
-            EmailNotVerified: The user's email is not verified.
+            EmailNotVerified: The user's email is not verified, and emails can be sent.
             Conflict: The user is a member already, or belongs to too many organisations.
         """
-        now = self.clock()
         async with self._write() as session:
             user = await session.get(User, principal.user_id)
-            # the organisation before what is in it, as every other action locks them
-            of_token = select(Invitation.org_id).where(*self._is_valid(token))
-            await session.exec(
-                select(Organisation.id).where(col(Organisation.id).in_(of_token)).with_for_update()
-            )
-            # of concurrent requests with the same token exactly one finds the row unused
-            used = await session.exec(
-                update(Invitation)
-                .where(*self._is_valid(token))
-                .values(accepted_at=now)
-                .returning(col(Invitation.org_id), col(Invitation.email), col(Invitation.role))
-            )
-            row = used.first()
-            if row is None or user is None:
+            used = await end_invitation(session, self._is_valid(token), accepted_at=self.clock())
+            if used is None or user is None:
                 raise InvalidToken
-            org_id, email, role = row
             # raised inside the transaction, so that the link stays valid for its recipient
-            if user.email != email:
+            if user.email != used.email:
                 raise InvitationForAnother
-            if user.email_verified_at is None:
+            if user.email_verified_at is None and self.mail.mailer.delivery == "smtp":
                 raise EmailNotVerified
-            if await session.get(Membership, (user.id, org_id)) is not None:
-                raise Conflict("You belong to this organisation already.")
-            await require_room(session, user.id)
-            session.add(Membership(user_id=user.id, org_id=org_id, role=role, created_at=now))
-            await record(
-                *(session, "invitation_accepted", principal, org_id),
-                subject=audit.Subject("user", user.id),
-                details={"role": role},
-            )
-            publish_role(session, self.bus, user.id, org_id, "joined")
-        return org_id
+            await join_by(session, self.bus, principal, used, self.clock())
+        return used.org_id
 
     async def purge(self) -> None:
         """Delete the invitations that were accepted or revoked, or expired, `KEPT` ago."""
@@ -314,32 +306,93 @@ class Invitations:
             await session.exec(delete(Invitation).where(or_(*(col(end) < before for end in ends))))
 
     def _is_valid(self, token: str) -> tuple[ColumnElement[bool], ...]:
-        return (
-            col(Invitation.token_hash) == hash_token(token[:_MAX_LENGTH]),
-            col(Invitation.expires_at) > self.clock(),
-            *_is_open(),
-        )
+        has_token = col(Invitation.token_hash) == hash_token(token[:_MAX_LENGTH])
+        return has_token, *open_invitation(self.clock())
+
+    def _require_delivery(self) -> None:
+        """Refuse what needs an email while none can be queued.
+
+        Raises:
+            MailUnavailable: Too many emails are waiting to be sent.
+        """
+        if self.mail.mailer.delivery != "none":
+            self.mail.mailer.require_available()
+
+    def _deliver(self, recipient: str, token: str) -> str | None:
+        """Send a link; without a mail server it is returned, for the one who invites."""
+        email = self.mail.templates.invitation(recipient, token)
+        if self.mail.mailer.delivery != "none":
+            self.mail.mailer.send(email)
+        return None if self.mail.mailer.delivery == "smtp" else email.link
 
     def _write(self) -> AbstractAsyncContextManager[SystemSession]:
         return self.db.system("organisations", write=True, read_committed=True)
 
 
-def _is_open() -> tuple[ColumnElement[bool], ...]:
-    return col(Invitation.accepted_at).is_(None), col(Invitation.revoked_at).is_(None)
+class EndedInvitation(NamedTuple):
+    """An invitation that has just ended."""
+
+    org_id: UUID
+    email: str
+    role: str
 
 
-async def _require_may_invite(
-    session: SystemSession, principal: Principal, org_id: UUID, offered: Role
+async def end_invitation(
+    session: SystemSession, wanted: tuple[ColumnElement[bool], ...], **at: datetime
+) -> EndedInvitation | None:
+    """End an invitation; None when there is no such one.
+
+    Args:
+        session: The transaction.
+        wanted: The conditions of one invitation.
+        at: The column of its end, and the time.
+    """
+    # the organisation before what is in it, as every other action locks them
+    its = select(Invitation.org_id).where(*wanted)
+    await session.exec(
+        select(Organisation.id).where(col(Organisation.id).in_(its)).with_for_update()
+    )
+    # of concurrent requests for the same one exactly one finds the row unused
+    used = await session.exec(
+        update(Invitation)
+        .where(*wanted)
+        .values(**at)
+        .returning(col(Invitation.org_id), col(Invitation.email), col(Invitation.role))
+    )
+    row = used.first()
+    return None if row is None else EndedInvitation(*row)
+
+
+async def join_by(
+    session: SystemSession, bus: Bus, principal: Principal, used: EndedInvitation, now: datetime
 ) -> None:
-    own = await require_member(session, principal, org_id, least="admin")
-    if not is_at_least(own, offered):
-        raise RoleRequired
+    """Make a user a member by an invitation that was ended as accepted.
+
+    New tabs of the user begin in the organisation.
+
+    Raises:
+        Conflict: They are a member already, or belong to too many organisations.
+    """
+    user_id, org_id = principal.user_id, used.org_id
+    if await session.get(Membership, (user_id, org_id)) is not None:
+        raise Conflict("You belong to this organisation already.")
+    await require_room(session, user_id)
+    session.add(Membership(user_id=user_id, org_id=org_id, role=used.role, created_at=now))
+    await choose_organisation(session, user_id, org_id)
+    await record(
+        *(session, "invitation_accepted", principal, org_id),
+        subject=audit.Subject("user", user_id),
+        details={"role": used.role},
+    )
+    publish_role(session, bus, user_id, org_id, "joined")
 
 
 async def _open_invitation(session: SystemSession, org_id: UUID, invitation_id: UUID) -> Invitation:
     found = await session.exec(
         select(Invitation).where(
-            col(Invitation.id) == invitation_id, col(Invitation.org_id) == org_id, *_is_open()
+            col(Invitation.id) == invitation_id,
+            col(Invitation.org_id) == org_id,
+            *open_invitation(),
         )
     )
     row = found.first()
@@ -360,6 +413,6 @@ async def _require_no_member(session: SystemSession, org_id: UUID, email: str) -
 
 async def _require_open_room(session: SystemSession, org_id: UUID) -> None:
     count = select(func.count()).select_from(Invitation)
-    found = await session.exec(count.where(col(Invitation.org_id) == org_id, *_is_open()))
+    found = await session.exec(count.where(col(Invitation.org_id) == org_id, *open_invitation()))
     if found.one() >= MAX_OPEN:
         raise Conflict(f"{MAX_OPEN} invitations are open, the maximum. Revoke one first.")

@@ -1,18 +1,24 @@
-"""The actions on organisations and their members: each checks, commits, then publishes.
+"""The actions on organisations: each checks, commits, then publishes.
 
 Who may do what is decided inside the write, by the row of the membership (`roles`).
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import col, delete, func, select, update
 
 from chat_app import audit
-from chat_app.auth.account.memberships import publish_role
+from chat_app.auth.account.memberships import (
+    delete_organisation,
+    open_invitation,
+    publish_role,
+)
 from chat_app.auth.account.profile import clean_display_name
+from chat_app.auth.grants import end_organisation_grants
 from chat_app.auth.principal import Principal, Role
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
@@ -29,19 +35,22 @@ from chat_app.db.tables import (
     Thread,
     User,
 )
-from chat_app.orgs.events import record
+from chat_app.orgs.events import publish_to_members, record
 from chat_app.orgs.roles import (
-    ROLES,
-    RoleRequired,
     checked_role,
-    is_at_least,
     lock_organisation,
-    require_member,
-    require_other_owner,
+    require_at_least,
 )
 
 MAX_ORGANISATIONS = 50
 """How many organisations a user may belong to."""
+
+
+class AnswerRunning(Conflict):
+    """An answer is running in an organisation that is to be deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("An answer is still being written in it. Stop it first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class OrganisationView:
     Args:
         role: The user's role in it.
         allows_admin_reading: Whether admins may read a member's threads in it, with a reason.
+        is_chosen: Whether new tabs of the user begin in it.
     """
 
     id: UUID
@@ -58,33 +68,16 @@ class OrganisationView:
     role: Role
     allows_admin_reading: bool
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member of an organisation.
-
-    Args:
-        name: The display name; may be empty.
-        joined_at: When the user became a member.
-        is_self: Whether it is the user who asks.
-    """
-
-    user_id: UUID
-    email: str
-    name: str
-    role: Role
-    joined_at: datetime
-    is_self: bool
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Organisations:
-    """Creates, changes and deletes organisations, and changes who belongs to them.
+    """Creates, changes and deletes organisations.
 
     Args:
         db: The database.
-        bus: Receives a signal for each user whose role has changed.
+        bus: Receives a signal for each user whose role or organisation has changed.
         clock: The time in rows.
     """
 
@@ -96,12 +89,26 @@ class Organisations:
         """The organisations of the user, by name."""
         async with self.db.system("organisations") as session:
             rows = await session.exec(
-                select(Organisation, Membership.role)
+                select(Organisation, Membership.role, Membership.is_chosen)
                 .join(Membership, col(Membership.org_id) == col(Organisation.id))
                 .where(col(Membership.user_id) == principal.user_id)
                 .order_by(col(Organisation.name), col(Organisation.id))
             )
-            return [_view(organisation, role) for organisation, role in rows.all()]
+            return [
+                replace(_view(organisation, role), is_chosen=is_chosen)
+                for organisation, role, is_chosen in rows.all()
+            ]
+
+    async def member_counts(self, principal: Principal) -> dict[UUID, int]:
+        """How many members each organisation of the user has."""
+        own = select(Membership.org_id).where(col(Membership.user_id) == principal.user_id)
+        async with self.db.system("organisations") as session:
+            rows = await session.exec(
+                select(Membership.org_id, func.count())
+                .where(col(Membership.org_id).in_(own))
+                .group_by(col(Membership.org_id))
+            )
+            return dict(rows.all())
 
     async def get(self, principal: Principal, org_id: UUID) -> OrganisationView:
         """One organisation of the user.
@@ -110,20 +117,35 @@ class Organisations:
             NotFound: The user does not belong to it.
         """
         async with self.db.system("organisations") as session:
-            role = await require_member(session, principal, org_id)
+            role = await require_at_least(session, principal, org_id, "member")
             return _view(await session.require(Organisation, org_id), role)
+
+    async def choose(self, principal: Principal, org_id: UUID) -> None:
+        """Keep in which organisation new tabs of the user begin, until they leave it.
+
+        Args:
+            principal: The user.
+            org_id: The organisation; `PRIVATE` for none.
+
+        Raises:
+            NotFound: The user does not belong to it.
+        """
+        async with self._write() as session:
+            belongs = await choose_organisation(session, principal.user_id, org_id)
+            if org_id != PRIVATE and not belongs:
+                raise NotFound
 
     async def create(self, principal: Principal, name: str) -> OrganisationView:
         """Create an organisation, of which the user is the owner.
 
         Raises:
             InvalidInput: The name is empty, too long or has control characters.
+            NotFound: The user was deleted meanwhile.
             Conflict: The user belongs to too many.
         """
         now = self.clock()
         organisation = Organisation(name=clean_name(name), created_at=now)
         async with self._write() as session:
-            await session.require(User, principal.user_id)
             await require_room(session, principal.user_id)
             session.add(organisation)
             await session.flush()
@@ -168,12 +190,17 @@ class Organisations:
                 organisation.name = cleaned
             if allows_admin_reading is not None:
                 organisation.allows_admin_reading = allows_admin_reading
+            if allows_admin_reading is False:
+                await end_organisation_grants(
+                    session, self.bus, org_id, actor=principal, reason="forbidden", now=self.clock()
+                )
             if allows_admin_reading is not None:
                 value = "on" if allows_admin_reading else "off"
                 details: audit.Details = {"setting": "allows_admin_reading", "value": value}
             else:
                 details = {"setting": "name"}
             await record(session, "organisation_changed", principal, org_id, details=details)
+            await publish_to_members(session, self.bus, org_id)
 
     async def delete(self, principal: Principal, org_id: UUID) -> None:
         """Delete an organisation that has no member but its owner.
@@ -192,154 +219,120 @@ class Organisations:
             count = await session.exec(select(func.count()).select_from(Membership).where(is_here))
             if count.one() > 1:
                 raise Conflict("Remove the other members first; then delete the organisation.")
-            # who is adding to one of its threads at this moment has ended then
-            threads = col(Thread.org_id) == org_id
-            await session.exec(select(Thread.id).where(threads).with_for_update())
-            active = select(Run.id).where(col(Run.org_id) == org_id, col(Run.status).in_(ACTIVE))
-            if (await session.exec(active.limit(1))).first() is not None:
-                raise Conflict("An answer is still being written in it. Stop it first.")
-            is_own = col(Thread.owner_id) == principal.user_id
-            await session.exec(
-                update(Thread)
-                .where(threads, ~is_own, col(Thread.deleted_at).is_(None))
-                .values(deleted_at=self.clock())
-            )
-            await session.exec(update(Thread).where(threads, is_own).values(org_id=PRIVATE))
-            await session.exec(delete(Organisation).where(col(Organisation.id) == org_id))
+            await self.dissolve(session, principal, org_id, [principal.user_id])
             await record(session, "organisation_deleted", principal, org_id)
             publish_role(session, self.bus, principal.user_id, org_id, "left")
 
-    async def members(self, principal: Principal, org_id: UUID) -> list[MemberView]:
-        """The members of an organisation of the user, the first ones first.
-
-        Raises:
-            NotFound: The user does not belong to it.
-        """
-        async with self.db.system("organisations") as session:
-            await require_member(session, principal, org_id)
-            rows = await session.exec(
-                select(Membership, User)
-                .join(User, col(User.id) == col(Membership.user_id))
-                .where(col(Membership.org_id) == org_id)
-                .order_by(col(Membership.created_at), col(Membership.user_id))
-            )
-            return [
-                MemberView(
-                    user_id=user.id,
-                    email=user.email,
-                    name=user.name,
-                    role=checked_role(membership.role),
-                    joined_at=membership.created_at,
-                    is_self=user.id == principal.user_id,
-                )
-                for membership, user in rows.all()
-            ]
-
-    async def change_role(
-        self, principal: Principal, org_id: UUID, user_id: UUID, role: str
+    async def dissolve(
+        self,
+        session: SystemSession,
+        principal: Principal,
+        org_id: UUID,
+        members: Sequence[UUID],
     ) -> None:
-        """Change the role of a member. What they invited to a higher role is revoked.
+        """Delete an organisation that is locked.
+
+        The threads of its members become private. Those that former members left are deleted.
 
         Args:
-            principal: An admin, whose own role is at least the member's old and new one.
+            session: The transaction.
+            principal: Who deletes it.
             org_id: The organisation.
-            user_id: The member.
-            role: The new role.
+            members: All of them; those that it had if `close` has ended the memberships. Empty if
+                those are not known: `close` has left no other threads than theirs.
 
         Raises:
-            NotFound: The user, or the member, does not belong to it.
-            RoleRequired: The user's role does not allow it.
-            InvalidInput: There is no such role.
-            LastOwner: No other member is an owner.
+            AnswerRunning: An answer is running in it.
         """
-        new = checked_role(role)
-        async with self._write() as session:
-            _, own = await lock_organisation(session, principal, org_id, least="admin")
-            membership = await _member(session, org_id, user_id)
-            if not (is_at_least(own, new) and is_at_least(own, checked_role(membership.role))):
-                raise RoleRequired
-            if membership.role == new:
-                return
-            if membership.role == "owner":
-                await require_other_owner(session, org_id, user_id)
-            previous, membership.role = membership.role, new
-            higher = ROLES[ROLES.index(new) + 1 :]
-            await self._revoke_invitations(session, org_id, user_id, higher)
-            await record(
-                *(session, "role_changed", principal, org_id),
-                subject=audit.Subject("user", user_id),
-                details={"role": new, "previous_role": previous},
-            )
-            publish_role(session, self.bus, user_id, org_id, "changed")
+        # who is adding to one of its threads at this moment has ended then
+        threads = col(Thread.org_id) == org_id
+        await session.exec(select(Thread.id).where(threads).with_for_update())
+        active = select(Run.id).where(col(Run.org_id) == org_id, col(Run.status).in_(ACTIVE))
+        if (await session.exec(active.limit(1))).first() is not None:
+            raise AnswerRunning
+        is_own = col(Thread.owner_id).in_(members) if members else col(Thread.deleted_at).is_(None)
+        await self._delete_left(session, org_id, members)
+        await session.exec(update(Thread).where(threads, is_own).values(org_id=PRIVATE))
+        await end_organisation_grants(
+            session, self.bus, org_id, actor=principal, reason="removed", now=self.clock()
+        )
+        await delete_organisation(session, org_id)
 
-    async def remove(self, principal: Principal, org_id: UUID, user_id: UUID) -> None:
-        """Remove a member. Their threads stay in the organisation, and are there if they return.
+    async def close(
+        self,
+        session: SystemSession,
+        principal: Principal,
+        org_id: UUID,
+        members: Sequence[UUID],
+    ) -> None:
+        """End all memberships of an organisation that is locked and will be dissolved.
+
+        Their answers in it are stopped and no new ones begin. The threads that former members left
+        are deleted here: afterwards nothing tells them from those of the members.
 
         Args:
-            principal: An admin, whose own role is at least the member's.
+            session: The transaction.
+            principal: Who deletes it.
             org_id: The organisation.
-            user_id: The member; not the user, who leaves instead.
-
-        Raises:
-            NotFound: The user, or the member, does not belong to it.
-            RoleRequired: The user's role does not allow it.
-            Conflict: It is the user.
-            LastOwner: No other member is an owner.
+            members: All of them; empty changes nothing.
         """
-        async with self._write() as session:
-            _, own = await lock_organisation(session, principal, org_id, least="admin")
-            membership = await _member(session, org_id, user_id)
-            if user_id == principal.user_id:
-                raise Conflict("You can't remove yourself. Leave the organisation instead.")
-            if not is_at_least(own, checked_role(membership.role)):
-                raise RoleRequired
-            await self._end(session, membership)
-            await record(
-                *(session, "member_removed", principal, org_id),
-                subject=audit.Subject("user", user_id),
-            )
-
-    async def leave(self, principal: Principal, org_id: UUID) -> None:
-        """Leave an organisation. One's threads stay in it, and are there again on a return.
-
-        Raises:
-            NotFound: The user does not belong to it.
-            LastOwner: No other member is an owner.
-        """
-        async with self._write() as session:
-            await lock_organisation(session, principal, org_id)
-            await self._end(session, await _member(session, org_id, principal.user_id))
-            await record(
-                *(session, "member_left", principal, org_id),
-                subject=audit.Subject("user", principal.user_id),
-            )
-
-    async def _end(self, session: SystemSession, membership: Membership) -> None:
-        org_id, user_id = membership.org_id, membership.user_id
-        if membership.role == "owner":
-            await require_other_owner(session, org_id, user_id)
-        await self._revoke_invitations(session, org_id, user_id, ROLES)
-        await session.delete(membership)
-        publish_role(session, self.bus, user_id, org_id, "left")
-
-    async def _revoke_invitations(
-        self, session: SystemSession, org_id: UUID, user_id: UUID, roles: tuple[Role, ...]
-    ) -> None:
-        """Revoke what a user has invited to some roles: they could not invite to them any more."""
+        if not members:
+            return
+        await self._delete_left(session, org_id, members)
         await session.exec(
             update(Invitation)
-            .where(
-                col(Invitation.org_id) == org_id,
-                col(Invitation.invited_by) == user_id,
-                col(Invitation.role).in_(roles),
-                col(Invitation.accepted_at).is_(None),
-                col(Invitation.revoked_at).is_(None),
-            )
+            .where(col(Invitation.org_id) == org_id, *open_invitation())
             .values(revoked_at=self.clock())
         )
+        await end_organisation_grants(
+            session, self.bus, org_id, actor=principal, reason="removed", now=self.clock()
+        )
+        await session.exec(delete(Membership).where(col(Membership.org_id) == org_id))
+        for user_id in members:
+            subject = audit.Subject("user", user_id)
+            await record(session, "member_removed", principal, org_id, subject=subject)
+            publish_role(session, self.bus, user_id, org_id, "left")
+
+    async def _delete_left(
+        self, session: SystemSession, org_id: UUID, members: Sequence[UUID]
+    ) -> None:
+        """Delete the threads that others than the members left in an organisation."""
+        if not members:
+            return
+        left = (
+            col(Thread.org_id) == org_id,
+            col(Thread.owner_id).not_in(members),
+            col(Thread.deleted_at).is_(None),
+        )
+        # in the order of the ids, as the deletion of their owners locks them
+        await session.exec(
+            select(Thread.id).where(*left).order_by(col(Thread.id)).with_for_update()
+        )
+        await session.exec(update(Thread).where(*left).values(deleted_at=self.clock()))
 
     def _write(self) -> AbstractAsyncContextManager[SystemSession]:
         return self.db.system("organisations", write=True, read_committed=True)
+
+
+async def choose_organisation(session: SystemSession, user_id: UUID, org_id: UUID) -> bool:
+    """Let new tabs of a user begin in an organisation, and in no other.
+
+    Args:
+        session: The transaction.
+        user_id: The user.
+        org_id: The organisation; `PRIVATE` for none.
+
+    Returns:
+        Whether the user belongs to it.
+    """
+    # one statement, since a membership can be deleted meanwhile
+    changed = await session.exec(
+        update(Membership)
+        .where(col(Membership.user_id) == user_id)
+        .values(is_chosen=col(Membership.org_id) == org_id)
+        .returning(col(Membership.org_id))
+    )
+    return org_id in changed.scalars().all()
 
 
 def clean_name(name: str) -> str:
@@ -371,13 +364,6 @@ async def require_room(session: SystemSession, user_id: UUID) -> None:
     found = await session.exec(count.where(col(Membership.user_id) == user_id))
     if found.one() >= MAX_ORGANISATIONS:
         raise Conflict(f"You belong to {MAX_ORGANISATIONS} organisations, the maximum.")
-
-
-async def _member(session: SystemSession, org_id: UUID, user_id: UUID) -> Membership:
-    membership = await session.get(Membership, (user_id, org_id))
-    if membership is None:
-        raise NotFound
-    return membership
 
 
 def _view(organisation: Organisation, role: str) -> OrganisationView:

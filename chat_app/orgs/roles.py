@@ -42,6 +42,16 @@ def is_at_least(role: str, least: Role) -> bool:
     return ROLES.index(checked_role(role)) >= ROLES.index(least)
 
 
+def require_role(own: str, *needed: str) -> None:
+    """Refuse a role that does not allow what each of some roles does.
+
+    Raises:
+        RoleRequired: It is less than one of them.
+    """
+    if not all(is_at_least(own, checked_role(role)) for role in needed):
+        raise RoleRequired
+
+
 def checked_role(role: str) -> Role:
     """A role as it is written by a client.
 
@@ -59,8 +69,6 @@ async def lock_organisation(
 ) -> tuple[Organisation, Role]:
     """An organisation of the user, whose members no other transaction changes until this one ends.
 
-    The role is that of the row, not of the principal: it may have changed a moment ago.
-
     Args:
         session: A write transaction that sees what others commit meanwhile (`read_committed`).
         principal: The user.
@@ -71,37 +79,34 @@ async def lock_organisation(
         The organisation, and the user's role in it.
 
     Raises:
-        NotFound: The user does not belong to it; it looks the same if there is none.
-        RoleRequired: The user's role is less.
+        NotFound, RoleRequired: See `require_at_least`.
     """
     found = await session.exec(
         select(Organisation).where(col(Organisation.id) == org_id).with_for_update()
     )
     organisation = found.first()
-    membership = await session.get(Membership, (principal.user_id, org_id))
-    if organisation is None or membership is None:
+    role = await require_at_least(session, principal, org_id, least)
+    if organisation is None:
         raise NotFound
-    role = checked_role(membership.role)
-    if not is_at_least(role, least):
-        raise RoleRequired
     return organisation, role
 
 
-async def require_member(
-    session: SystemSession, principal: Principal, org_id: UUID, *, least: Role = "member"
+async def require_at_least(
+    session: SystemSession, principal: Principal, org_id: UUID, role: Role
 ) -> Role:
-    """The user's role in an organisation, to read something of it.
+    """The user's role in an organisation, which is at least the given one.
+
+    It is that of the row, not of the principal: it may have changed a moment ago.
 
     Raises:
-        NotFound, RoleRequired: See `lock_organisation`.
+        NotFound: The user does not belong to it; it looks the same if there is none.
+        RoleRequired: The user's role is less.
     """
     membership = await session.get(Membership, (principal.user_id, org_id))
     if membership is None:
         raise NotFound
-    role = checked_role(membership.role)
-    if not is_at_least(role, least):
-        raise RoleRequired
-    return role
+    require_role(membership.role, role)
+    return checked_role(membership.role)
 
 
 async def require_other_owner(session: SystemSession, org_id: UUID, user_id: UUID) -> None:

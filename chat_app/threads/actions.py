@@ -1,6 +1,6 @@
 """The actions on threads: each checks, commits, then publishes a signal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
@@ -210,6 +210,13 @@ class Threads:
         """
         async with self._db.read(principal) as session:
             return await queries.find_message(session, thread_id, given)
+
+    async def roles(
+        self, principal: Principal, thread_id: UUID, ids: Collection[UUID]
+    ) -> dict[UUID, str]:
+        """The roles of those of some messages that are in a thread, by id."""
+        async with self._db.read(principal) as session:
+            return await queries.message_roles(session, thread_id, ids)
 
     async def show_message(
         self, principal: Principal, thread_id: UUID, message_id: UUID

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO, Any
 
+from pydantic.alias_generators import to_camel
 from sqlmodel import col, select
 
 from chat_app import audit
@@ -16,8 +17,16 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part
 from chat_app.db.engine import Database
-from chat_app.db.tables import PRIVATE, ChatDefaults, ClientReport, Message, Thread
+from chat_app.db.tables import (
+    PRIVATE,
+    ChatDefaults,
+    ClientReport,
+    Message,
+    Thread,
+    UsageLedger,
+)
 from chat_app.db.transactions import shielded
+from chat_app.usage.ledger import COUNTERS
 
 _MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
 _NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
@@ -25,9 +34,10 @@ _SPEAKERS = {"user": "You", "assistant": "Answer"}
 
 
 async def export(db: Database, principal: Principal) -> IO[bytes]:
-    """A zip with `account.json`, the picture, `reports.json`, and each thread in two forms.
+    """A zip with `account.json`, the picture, two lists, and each thread in two forms.
 
-    A thread is there as JSON and as Markdown; the reports are those of the user's clients.
+    A thread is there as JSON and as Markdown; `reports.json` has the reports of the user's clients,
+    `usage.json` what the user has used models for.
 
     Deleted threads that can still be restored are included. Two rows of the audit log say that the
     account and the chats were exported.
@@ -57,6 +67,10 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
                     select(ClientReport).order_by(col(ClientReport.created_at))
                 )
                 archive.writestr("reports.json", _json([_report(one) for one in reports]))
+                usage = await session.exec(
+                    select(UsageLedger).order_by(*UsageLedger.__table__.primary_key)  # pyright: ignore[reportAttributeAccessIssue]
+                )
+                archive.writestr("usage.json", _json([_usage(one) for one in usage]))
                 threads = (
                     await session.exec(select(Thread).order_by(col(Thread.created_at)))
                 ).all()
@@ -90,6 +104,16 @@ def _report(report: ClientReport) -> dict[str, Any]:
         "message": str(report.message_id) if report.message_id else None,
         "content": report.content,
         "createdAt": timestamp(report.created_at),
+    }
+
+
+def _usage(row: UsageLedger) -> dict[str, Any]:
+    return {
+        "day": row.day.isoformat(),
+        "organisation": None if row.org_id == PRIVATE else str(row.org_id),
+        "model": row.model,
+        "purpose": row.purpose,
+        **{to_camel(name): getattr(row, name) for name in COUNTERS},
     }
 
 

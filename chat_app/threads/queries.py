@@ -237,6 +237,20 @@ async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tu
     return message
 
 
+async def message_roles(
+    session: AsyncSession, thread_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """The roles of those of some messages that are in a thread, by id."""
+    found = await session.exec(
+        select(Message.id, Message.role).where(
+            col(Message.id).in_(ids),
+            col(Message.thread_id) == thread_id,
+            col(Message.deleted_at).is_(None),
+        )
+    )
+    return dict(found.all())
+
+
 async def find_messages(
     session: AsyncSession, thread_id: UUID, given: Collection[str]
 ) -> set[UUID]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, and_, bindparam, case, exists, func, literal
+from sqlalchemy import Integer, Text, Uuid, and_, bindparam, case, exists, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -94,6 +94,7 @@ class Search:
         limit: int = 20,
         zone: tzinfo = UTC,
         in_titles: bool = True,
+        org_id: UUID | None = None,
     ) -> HitPage:
         """A page of what has every word; nothing for one-letter words alone.
 
@@ -106,6 +107,7 @@ class Search:
             limit: Hits on the page, 1 to `MAX_HITS`.
             zone: Where the days of `before:` and `after:` begin.
             in_titles: Whether titles are hits too.
+            org_id: Only what is in this organisation, `PRIVATE` for what is in none; None for all.
 
         Raises:
             InvalidInput: The query, the cursor or the limit is invalid.
@@ -117,7 +119,7 @@ class Search:
         if not query.is_searchable:
             return HitPage([], None)
         async with self._db.read(principal) as session:
-            pool = await _pool(session, query, upto, in_titles=in_titles)
+            pool = await _pool(session, query, upto, in_titles=in_titles, org_id=org_id)
             ranked = await _computed(
                 _ranked, query, pool, size=sum(len(row.tokens) for row in pool)
             )
@@ -191,7 +193,12 @@ async def _computed(
 
 
 async def _pool(
-    session: AsyncSession, query: SearchQuery, upto: int | None, *, in_titles: bool
+    session: AsyncSession,
+    query: SearchQuery,
+    upto: int | None,
+    *,
+    in_titles: bool,
+    org_id: UUID | None,
 ) -> list[Any]:
     """The newest hits of a query, at most `POOL`, the last one written first.
 
@@ -204,11 +211,13 @@ async def _pool(
     params: dict[str, Any] = {"ranked": _RANKED}
     params |= {"after": query.after} if query.after else {}
     params |= {"before": query.before} if query.before else {}
+    params |= {"of_org": org_id} if org_id is not None else {}
     patterns = [phrase.pattern for phrase in phrases if not phrase.is_single]
     titles = [phrase.pattern for phrase in query.title_phrases] if query.phrases else []
     params |= {f"phrase_{number}": pattern for number, pattern in enumerate(patterns)}
     params |= {f"title_{number}": pattern for number, pattern in enumerate(titles)}
-    shape = (len(patterns), len(titles), query.after is not None, query.before is not None)
+    dates = query.after is not None, query.before is not None
+    shape = (len(patterns), len(titles), *dates, org_id is not None)
     terms = list(dict.fromkeys(term for phrase in phrases for term in phrase.terms))
     without = "" if in_titles or role == TITLE else TITLE
     asked = hit_params(terms, role=role, without=without, upto=upto, most=POOL)
@@ -223,7 +232,9 @@ async def _pool(
 
 
 @lru_cache(64)
-def _statement(phrases: int, titles: int, after: bool, before: bool, *, bounded: bool) -> Any:
+def _statement(
+    phrases: int, titles: int, after: bool, before: bool, of_org: bool, *, bounded: bool
+) -> Any:
     """The entries that a query finds, the last one written first; built once for each shape.
 
     Args:
@@ -231,6 +242,7 @@ def _statement(phrases: int, titles: int, after: bool, before: bool, *, bounded:
         titles: How many are compared with the title of the thread.
         after: Whether entries have a first date.
         before: Whether they have a last one.
+        of_org: Whether they are all in one organisation, or in none.
         bounded: Whether the newest entries with the terms are returned, and one that is no hit has
             no tokens; else only hits are, and all of them.
     """
@@ -251,6 +263,8 @@ def _statement(phrases: int, titles: int, after: bool, before: bool, *, bounded:
         conditions.append(col(entry.created_at) >= bindparam("after"))
     if before:
         conditions.append(col(entry.created_at) < bindparam("before"))
+    if of_org:
+        conditions.append(col(entry.org_id) == bindparam("of_org", type_=Uuid()))
     tokens: Any = func.substr(entry.tokens, 1, bindparam("ranked", type_=Integer()))
     if bounded:
         tokens = case((and_(col(Thread.id).is_not(None), *conditions), tokens))
