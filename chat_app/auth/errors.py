@@ -54,6 +54,15 @@ class SignUpClosed(AuthError, Forbidden):
     message_template = "Sign-up is closed. Ask your administrator for an account."
 
 
+class SignUpRefused(AuthError, Forbidden):
+    """Others may create an account here: with an email of some domains, or who is invited."""
+
+    code = "sign_up_refused"
+    message_template = (
+        "No account can be created here with this email. Ask your administrator to invite you."
+    )
+
+
 class InvalidEmail(AuthError, InvalidInput):
     """Not exactly one plain email address."""
 

@@ -192,6 +192,20 @@ class EmailTemplates:
             (f"The link works once and expires in {self._invitation_days} days.", _IGNORE),
         )
 
+    def chats_read(self, to: str) -> Email:
+        """An admin of an organisation has begun to read chats; the page says who, where and why."""
+        return Email(
+            to,
+            f"An admin is reading your chats at {self._site}",
+            (
+                f"An admin of an organisation at {self._site} has opened the list of your chats in "
+                "it, or one of them. Your settings say who, when, for which reason, and which "
+                "chats were opened.",
+            ),
+            f"{self._url}/settings/data#readings",
+            "See who read your chats",
+        )
+
     def test(self, to: str) -> Email:
         """Sent by the operator, to see whether emails arrive."""
         return Email(

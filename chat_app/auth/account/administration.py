@@ -221,17 +221,17 @@ class UserAdministration:
             user.email_verified_at = self.clock()
             await revoke_tokens(session, user_id, "verify_email")
             await self._append(session, "email_verified", user_id, "command line")
-        self._publish(user_id)
+            session.publish(self.bus, user_topic(user_id), Signal("user"))
         return True
 
-    async def is_verified(self, user_id: UUID) -> bool:
-        """Whether the email is verified.
+    async def user(self, user_id: UUID) -> User:
+        """The user.
 
         Raises:
             NotFound: There is no such user.
         """
         async with self.db.system("command line") as session:
-            return (await session.require(User, user_id)).email_verified_at is not None
+            return await session.require(User, user_id)
 
     async def reset_two_factor(self, user_id: UUID, *, actor: audit.Actor = "command line") -> bool:
         """Turn off two-factor authentication, for a user who lost the phone and the backup codes.
@@ -244,7 +244,7 @@ class UserAdministration:
             Whether it was on.
         """
         removed = await self.two_factor.remove(user_id, actor=actor)
-        self._publish(user_id)
+        self.bus.publish(user_topic(user_id), Signal("user"))
         return removed
 
     async def unlock(self, user_id: UUID, *, actor: audit.Actor = "command line") -> None:
@@ -265,13 +265,11 @@ class UserAdministration:
                 .values(failures=0, locked_until=None)
             )
             await self._append(session, "user_unlocked", user_id, actor)
-        self.bus.publish(UNLOCKED_USERS, Signal("user_unlocked", account=user.email))
+            unlocked = Signal("user_unlocked", account=user.email)
+            session.publish(self.bus, UNLOCKED_USERS, unlocked)
 
     async def _append(
         self, session: SystemSession, action: Action, user_id: UUID, actor: audit.Actor
     ) -> None:
         subject = audit.Subject("user", user_id)
         await audit.append(session, action, actor=actor, subject=subject, clock=self.clock)
-
-    def _publish(self, user_id: UUID) -> None:
-        self.bus.publish(user_topic(user_id), Signal("user"))

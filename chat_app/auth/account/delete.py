@@ -12,6 +12,7 @@ from chat_app.auth.account.memberships import (
 from chat_app.auth.account.roles import require_other_admin
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
+from chat_app.auth.grants import end_grants
 from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.one_time_tokens import revoke_issued_tokens
 from chat_app.auth.principal import Principal
@@ -25,10 +26,12 @@ from chat_app.db.tables import (
     Invitation,
     Message,
     OneTimeToken,
+    ReadingGrant,
     Run,
     Thread,
     User,
 )
+from chat_app.usage.ledger import disown_usage
 
 
 class DeletionNotConfirmed(InvalidInput):
@@ -95,7 +98,7 @@ async def delete_user(
     now = clock()
     org_ids = await lock_organisations(session, user.id)
     await end_memberships(session, sessions.bus, user, org_ids, actor=actor, now=now)
-    await revoke_invitations(session, user.id, now)
+    await revoke_invitations(session, user.id, actor=actor, now=now)
     await session.exec(delete(Invitation).where(col(Invitation.email) == user.email))
     await _lock_chats(session, user)
     await require_no_other(session, user.id, org_ids)
@@ -103,9 +106,12 @@ async def delete_user(
     await revoke_issued_tokens(session, user.id)
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
+    is_read = col(ReadingGrant.owner_id) == user.id
+    await end_grants(session, sessions.bus, is_read, actor=actor, reason="removed", now=now)
     # its subject loses its name at once, with the identity of the user
     deleted = audit.Subject("user", user.id)
     await audit.append(session, "user_deleted", actor=actor, subject=deleted)
+    await disown_usage(session, user.id)
     await session.exec(delete(User).where(col(User.id) == user.id))
 
 

@@ -67,7 +67,7 @@ class UserAccess:
             if keeps_an_admin:
                 await require_other_admin(session, user_id)
             user.disabled_at = user.disabled_at or self.clock()
-            await revoke_invitations(session, user_id, self.clock())
+            await revoke_invitations(session, user_id, actor=actor, now=self.clock())
             await revoke_tokens(session, user_id)
             await revoke_issued_tokens(session, user_id)
             await forget_devices(session, user_id)

@@ -3,19 +3,20 @@
 The actions of members are in `orgs`, which stands above accounts.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, select, update
 
 from chat_app import audit
 from chat_app.core.errors import Conflict
 from chat_app.core.signals import ROLES, Bus, Signal, user_topic
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import Invitation, Membership, Organisation, Thread, User
+from chat_app.db.tables import Invitation, Membership, ModelRule, Organisation, Thread, User
 
 
 class OnlyOwner(Conflict):
@@ -55,12 +56,9 @@ def publish_role(
         org_id: The organisation.
         reason: `joined`, `left`, or `changed`.
     """
-
-    def publish() -> None:
-        bus.publish(ROLES, Signal("roles_changed", user_id=user_id, org_id=org_id, reason=reason))
-        bus.publish(user_topic(user_id), Signal("user"))
-
-    session.after_commit.append(publish)
+    changed = Signal("roles_changed", user_id=user_id, org_id=org_id, reason=reason)
+    session.publish(bus, ROLES, changed)
+    session.publish(bus, user_topic(user_id), Signal("user"))
 
 
 async def lock_organisations(session: SystemSession, user_id: UUID) -> set[UUID]:
@@ -125,23 +123,47 @@ async def end_memberships(
             await _make_owner(session, bus, org_id, min(others), actor=actor)
 
 
-async def revoke_invitations(session: SystemSession, user_id: UUID, now: datetime) -> None:
-    """Revoke the invitations that a user has sent: their account no longer vouches for others.
+def open_invitation(now: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of an invitation that was neither accepted nor revoked.
+
+    Args:
+        now: The time, to leave out those that have expired.
+    """
+    ends = col(Invitation.accepted_at).is_(None), col(Invitation.revoked_at).is_(None)
+    return ends if now is None else (*ends, col(Invitation.expires_at) > now)
+
+
+async def revoke_invitations(
+    session: SystemSession,
+    user_id: UUID,
+    *conditions: ColumnElement[bool],
+    actor: audit.Actor,
+    now: datetime,
+) -> None:
+    """Revoke open invitations that a user has sent: they no longer vouch for others.
 
     Args:
         session: The transaction.
         user_id: The user.
+        conditions: Which of them; none for all.
+        actor: Who is the cause, for the audit log. It has one row for each organisation.
         now: The time in rows.
     """
-    await session.exec(
+    revoked = await session.exec(
         update(Invitation)
-        .where(
-            col(Invitation.invited_by) == user_id,
-            col(Invitation.accepted_at).is_(None),
-            col(Invitation.revoked_at).is_(None),
-        )
+        .where(col(Invitation.invited_by) == user_id, *open_invitation(), *conditions)
         .values(revoked_at=now)
+        .returning(col(Invitation.org_id))
     )
+    for org_id, count in sorted(Counter(revoked.scalars()).items()):
+        await audit.append(
+            session,
+            "invitation_revoked",
+            actor=actor,
+            subject=audit.Subject("user", user_id),
+            organisation=org_id,
+            details={"count": count},
+        )
 
 
 async def _members(session: SystemSession, org_ids: set[UUID]) -> dict[UUID, Sequence[_Member]]:
@@ -150,7 +172,6 @@ async def _members(session: SystemSession, org_ids: set[UUID]) -> dict[UUID, Seq
         .join(User, col(User.id) == col(Membership.user_id))
         .where(col(Membership.org_id).in_(org_ids))
         .order_by(col(Membership.org_id))
-        .execution_options(populate_existing=True)
     )
     members = defaultdict[UUID, list[_Member]](list)
     for row, disabled_at in found:
@@ -179,6 +200,12 @@ async def _make_owner(
     publish_role(session, bus, member.user_id, org_id, "changed")
 
 
+async def delete_organisation(session: SystemSession, org_id: UUID) -> None:
+    """Delete the row of an organisation, and what refers to it without a key."""
+    await session.exec(delete(ModelRule).where(col(ModelRule.org_id) == org_id))
+    await session.exec(delete(Organisation).where(col(Organisation.id) == org_id))
+
+
 async def _delete_organisation(
     session: SystemSession, user: User, org_id: UUID, *, actor: audit.Actor, now: datetime
 ) -> None:
@@ -192,7 +219,7 @@ async def _delete_organisation(
     ids = select(Thread.id).where(*left).order_by(col(Thread.id)).with_for_update()
     await session.exec(ids)
     await session.exec(update(Thread).where(*left).values(deleted_at=now))
-    await session.exec(delete(Organisation).where(col(Organisation.id) == org_id))
+    await delete_organisation(session, org_id)
     subject = audit.Subject("organisation", org_id)
     await audit.append(
         session, "organisation_deleted", actor=actor, subject=subject, organisation=org_id

@@ -5,14 +5,17 @@ never so that no admin is left. The role is read again in the transaction of eac
 actions themselves are those of the command line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import and_, case, col, func, or_, select
+from sqlmodel import and_, case, col, exists, func, or_, select
 
 from chat_app import audit
+from chat_app.audit.actions import Action
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.profile import clean_display_name
@@ -23,7 +26,6 @@ from chat_app.auth.account.roles import (
     set_role,
 )
 from chat_app.auth.emails import normalise
-from chat_app.auth.errors import EmailTaken
 from chat_app.auth.one_time_tokens import OneTimeTokens, revoke_tokens
 from chat_app.auth.principal import Principal, SiteRole
 from chat_app.auth.sessions.revocation import live
@@ -33,7 +35,7 @@ from chat_app.core.errors import Conflict
 from chat_app.core.signals import Bus
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import AuthSession, Totp, User
+from chat_app.db.tables import AuditEvent, AuditIdentity, AuthSession, Totp, User
 from chat_app.settings import Settings
 
 PAGE_SIZE = 25
@@ -50,6 +52,15 @@ class OwnAccount(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This is your own account. Change it in your settings.")
+
+
+class UserExists(Conflict):
+    """An admin adds a user who has an account."""
+
+    code = "user_exists"
+
+    def __init__(self) -> None:
+        super().__init__("A user with this email already exists.")
 
 
 class UserDisabled(Conflict):
@@ -71,6 +82,7 @@ class ListedUser:
         name: The display name; may be empty.
         created_at: When the account was created.
         last_seen_at: The last use of a session; None when there was none in the last month.
+        has_signed_in: Whether they ever did, as far as is known.
         sessions: How many sessions are live.
         is_admin: Whether the user administers the installation.
         is_verified: Whether the email is verified.
@@ -83,6 +95,7 @@ class ListedUser:
     name: str
     created_at: datetime
     last_seen_at: datetime | None
+    has_signed_in: bool
     sessions: int
     is_admin: bool
     is_verified: bool
@@ -158,7 +171,7 @@ class People:
         async with self.db.system("administration") as session:
             total = (await session.exec(select(func.count(col(User.id))).where(is_found))).one()
             number = max(0, min(number, (total - 1) // PAGE_SIZE))
-            rows = await session.exec(
+            found = await session.exec(
                 select(User, used.c.at, used.c.live, Totp.confirmed_at)
                 .outerjoin(used, used.c.user_id == col(User.id))
                 .outerjoin(Totp, col(Totp.user_id) == col(User.id))
@@ -167,6 +180,9 @@ class People:
                 .offset(number * PAGE_SIZE)
                 .limit(PAGE_SIZE)
             )
+            rows = found.all()
+            unseen = [user.id for user, seen_at, *_ in rows if seen_at is None]
+            never_signed_in = await _never_signed_in(session, unseen)
             users = [
                 ListedUser(
                     id=user.id,
@@ -174,13 +190,14 @@ class People:
                     name=user.name,
                     created_at=user.created_at,
                     last_seen_at=seen_at,
+                    has_signed_in=user.id not in never_signed_in,
                     sessions=sessions or 0,
                     is_admin=user.role == "admin",
                     is_verified=user.email_verified_at is not None,
                     is_disabled=user.disabled_at is not None,
                     has_two_factor=confirmed_at is not None,
                 )
-                for user, seen_at, sessions, confirmed_at in rows.all()
+                for user, seen_at, sessions, confirmed_at in rows
             ]
         return UserPage(users, total, number)
 
@@ -192,7 +209,7 @@ class People:
 
         Raises:
             InvalidEmail, InvalidName: Invalid input.
-            EmailTaken: The email has an account.
+            UserExists: The email has an account.
         """
         subject, now = normalise(email), self.clock()
         user = User(
@@ -212,7 +229,7 @@ class People:
                 )
                 token = await self._create_token(session, admin, user)
         except IntegrityError:
-            raise EmailTaken from None
+            raise UserExists from None
         return self._link(token)
 
     async def reset_link(self, admin: Principal, user_id: UUID) -> str:
@@ -329,6 +346,28 @@ class People:
 
     def _link(self, token: str) -> str:
         return f"{self.settings.url}/reset/new#{token}"
+
+
+async def _never_signed_in(session: SystemSession, user_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of some users without sessions who never had one, by the audit log.
+
+    It knows of no sign-in before its own beginning: who is older than the log is left out.
+    """
+    actor, subject = AuditEvent.actor, AuditEvent.subject
+    is_known = or_(_is_audited("user_created", actor), _is_audited("user_created", subject))
+    found = await session.exec(
+        select(User.id).where(col(User.id).in_(user_ids), is_known, ~_is_audited("sign_in", actor))
+    )
+    return set(found.all())
+
+
+def _is_audited(action: Action, column: str) -> ColumnElement[bool]:
+    """Whether the audit log has an action that names the user of a row in this column."""
+    return exists().where(
+        col(AuditIdentity.owner_id) == col(User.id),
+        col(column) == col(AuditIdentity.audit_id),
+        col(AuditEvent.action) == action,
+    )
 
 
 def _require_other(admin: Principal, user_id: UUID) -> None:

@@ -62,16 +62,23 @@ class SiteRoles:
         async with self.db.system("auth", write=True) as session:
             return await set_role(session, self.bus, user_id, "admin")
 
-    async def demote(self, user_id: UUID) -> bool:
+    async def demote(self, user_id: UUID, *, keeps_an_admin: bool = False) -> bool:
         """Take the role from an admin, also from the only one: the operator can promote again.
+
+        Args:
+            user_id: The user.
+            keeps_an_admin: Whether to refuse to take it from the only one.
 
         Returns:
             Whether they were one before.
 
         Raises:
+            LastAdmin: The user is the only admin, who is to be kept.
             NotFound: There is no such user.
         """
         async with self.db.system("auth", write=True) as session:
+            if keeps_an_admin:
+                await require_other_admin(session, user_id)
             return await set_role(session, self.bus, user_id, "")
 
 
@@ -111,9 +118,7 @@ async def set_role(
         subject=audit.Subject("user", user_id),
         details={"role": role or "none", "previous_role": previous or "none"},
     )
-    session.after_commit.append(
-        lambda: bus.publish(ROLES, Signal("roles_changed", user_id=user_id))
-    )
+    session.publish(bus, ROLES, Signal("roles_changed", user_id=user_id))
     return True
 
 

@@ -48,7 +48,8 @@ async def revoke_keys(
             subject=audit.Subject("user", user_id),
             details={"key": key_id, "reason": reason},
         )
-    session.after_commit.append(lambda: publish_ended(bus, ended, reason))
+    for key_id, user_id in ended:
+        session.publish(bus, CREDENTIALS, _ended(key_id, user_id, reason))
     return len(ended)
 
 
@@ -61,8 +62,11 @@ def publish_ended(bus: Bus, keys: Iterable[tuple[UUID, UUID]], reason: str) -> N
         reason: Why; for the log.
     """
     for key_id, user_id in keys:
-        signal = Signal("api_key_ended", credential_id=key_id, user_id=user_id, reason=reason)
-        bus.publish(CREDENTIALS, signal)
+        bus.publish(CREDENTIALS, _ended(key_id, user_id, reason))
+
+
+def _ended(key_id: UUID, user_id: UUID, reason: str) -> Signal:
+    return Signal("api_key_ended", credential_id=key_id, user_id=user_id, reason=reason)
 
 
 async def revoke_credentials(

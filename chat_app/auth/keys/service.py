@@ -5,8 +5,10 @@ within its scopes, and nothing else: a route without a scope refuses keys (`scop
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,7 +25,7 @@ from chat_app.auth.operator_hooks import SessionContext, claims_of, load_functio
 from chat_app.auth.principal import Principal, Scope, memberships_of
 from chat_app.auth.sessions.cache import CACHE_SECONDS, CredentialCache
 from chat_app.auth.sessions.revocation import live
-from chat_app.auth.sessions.service import SessionService
+from chat_app.auth.sessions.service import USE_PAGES, SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import hash_token
 from chat_app.core.errors import (
@@ -35,9 +37,9 @@ from chat_app.core.errors import (
 )
 from chat_app.core.signals import CREDENTIALS, ROLES, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.prepared import Prepared
+from chat_app.db.prepared import Prepared, Transaction
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.statements import KEY_BY_ID, KEY_OF_TOKEN
+from chat_app.db.statements import KEY_BY_ID, KEY_OF_TOKEN, USE_KEY
 from chat_app.db.tables import ApiKey, AuthSession, User
 from chat_app.settings import Settings
 
@@ -47,6 +49,8 @@ LIFETIMES_DAYS = (7, 30, 90, 365)
 """The lifetimes to choose from, in days, as far as `API_KEY_MAX_DAYS` allows them."""
 USED_EVERY = timedelta(minutes=1)
 """How often the use of a key is written to its row, at the most."""
+WRITE_USES_SECONDS = 1.0
+"""How long the use of a key may wait for others, to be written with them, in seconds."""
 DEFAULT_NAME = "API key"
 
 METHOD = "api_key"
@@ -84,7 +88,9 @@ class ApiKeys:
             _USES, USED_EVERY.total_seconds(), timer=self._seconds
         )
         self._users: LRUCache[UUID, UUID] = LRUCache(_USES)  # of the keys that were resolved here
-        self._writes: set[asyncio.Task[None]] = set()
+        self._unwritten: dict[UUID, datetime] = {}
+        self._writing: asyncio.Task[None] | None = None
+        self._write_now = asyncio.Event()
         bus.subscribe_callback(CREDENTIALS, self._on_ended)
         bus.subscribe_callback(ROLES, self._on_roles_changed)
 
@@ -94,6 +100,14 @@ class ApiKeys:
         if not longest:
             return (*LIFETIMES_DAYS, None)
         return (*(days for days in LIFETIMES_DAYS if days < longest), longest)
+
+    def _offered(self) -> str:
+        """The lifetimes as a part of a sentence."""
+        *days, last = self.lifetimes()
+        listed = ", ".join(str(each) for each in days)
+        if last is None:
+            return f"{listed} days, or null for a key that does not expire"
+        return f"{listed} or {last} days" if listed else f"{last} day{'s' * (last > 1)}"
 
     async def create(
         self, principal: Principal, *, name: str, scopes: Collection[str], days: int | None
@@ -115,7 +129,7 @@ class ApiKeys:
         name = clean_display_name(name) or DEFAULT_NAME
         chosen = _clean_scopes(scopes)
         if days not in self.lifetimes():
-            raise InvalidInput("Choose one of the offered lifetimes.")
+            raise InvalidInput(f"Choose one of these lifetimes: {self._offered()}.")
         now, token = self._clock(), new_key()
         expires_at = None if days is None else now + timedelta(days=days)
         row = ApiKey(
@@ -244,9 +258,10 @@ class ApiKeys:
         return ended.keys() | missing.keys() | over
 
     async def idle(self) -> None:
-        """Wait until no use is being written."""
-        while self._writes:
-            await asyncio.wait(self._writes)
+        """Have the uses written now, and wait for that."""
+        while self._writing is not None:
+            self._write_now.set()
+            await asyncio.wait({self._writing})
 
     async def _look_up(
         self, statement: Prepared, now: datetime, **parameters: Any
@@ -292,18 +307,27 @@ class ApiKeys:
         if is_recent or key.id in self._used:
             return
         self._used[key.id] = True
-        task = asyncio.create_task(self._write_use(key.id, now), name="use of an API key")
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        self._unwritten[key.id] = now
+        if self._writing is None:
+            self._write_now.clear()
+            self._writing = asyncio.create_task(self._write_uses(), name="uses of API keys")
 
-    async def _write_use(self, key_id: UUID, now: datetime) -> None:
+    async def _write_uses(self) -> None:
+        """Write what keys were used within a second, after the requests that used them."""
         try:
-            async with self._db.system("auth", write=True) as session:
-                await session.exec(
-                    update(ApiKey).where(col(ApiKey.id) == key_id).values(last_used_at=now)
-                )
-        except DatabaseError:
-            return  # the next use after a minute is written
+            while self._unwritten:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._write_now.wait(), WRITE_USES_SECONDS)
+                uses, self._unwritten = self._unwritten, {}
+                with suppress(DatabaseError):  # the next use after a minute is written
+                    await self._db.system_transact(
+                        "auth",
+                        partial(_store_uses, uses),
+                        pages=USE_PAGES * len(uses),
+                        in_turn=True,
+                    )
+        finally:
+            self._writing = None
 
     def _seconds(self) -> float:
         return self._clock().timestamp()
@@ -317,11 +341,16 @@ class ApiKeys:
             self._cache.drop(signal.user_id)
 
 
+def _store_uses(uses: Mapping[UUID, datetime], transaction: Transaction) -> None:
+    rows = [{"key_id": key_id, "new_last_used_at": used_at} for key_id, used_at in uses.items()]
+    transaction.run_each(USE_KEY, rows)
+
+
 def _clean_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
     if not scopes:
         raise InvalidInput("Choose at least one scope.")
     if any(scope not in SCOPES for scope in scopes):
-        raise InvalidInput("There is no such scope.")
+        raise InvalidInput(f"There is no such scope. Choose of these: {', '.join(SCOPES)}.")
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 

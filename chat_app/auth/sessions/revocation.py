@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, delete, or_, select, update
 
 from chat_app import audit
+from chat_app.auth.grants import end_grants
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import StoredSession
 from chat_app.core.clock import Clock
@@ -15,7 +16,7 @@ from chat_app.core.errors import NotFound
 from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import AuthSession, DeniedSession, User
+from chat_app.db.tables import AuthSession, DeniedSession, ReadingGrant, User
 
 JWT_PREFIX = "sealed:"
 """How the `token_hash` of a session with encrypted JWTs begins; no hash looks like that."""
@@ -34,6 +35,10 @@ def live(now: datetime) -> tuple[Condition, ...]:
 def is_live(row: AuthSession | StoredSession, now: datetime) -> bool:
     """Whether a session is neither revoked nor expired."""
     return row.revoked_at is None and now < row.idle_expires_at
+
+
+def _ended(session_id: UUID, reason: str) -> Signal:
+    return Signal("session_ended", credential_id=session_id, reason=reason)
 
 
 async def _deny(session: SystemSession, expiry: Mapping[UUID, datetime]) -> None:
@@ -79,7 +84,7 @@ class SessionRevocation:
             elif session_id == principal.credential_id and self._stateless_lifetime:
                 await _deny(session, {session_id: self._clock() + self._stateless_lifetime})
                 await self._append_ended(session, session_id, principal.user_id, reason, principal)
-                session.after_commit.append(lambda: self._publish_revoked([session_id], reason))
+                self._publish_after(session, [session_id], reason)
             else:
                 raise NotFound
 
@@ -175,7 +180,12 @@ class SessionRevocation:
         for session_id, _, _, user_id in rows:
             await self._append_ended(session, session_id, user_id, reason, actor)
         revoked = [session_id for session_id, *_ in rows]
-        session.after_commit.append(lambda: self._publish_revoked(revoked, reason))
+        if revoked:
+            in_them = col(ReadingGrant.session_id).in_(revoked)
+            await end_grants(
+                session, self.bus, in_them, actor=actor, reason="session_ended", now=now
+            )
+        self._publish_after(session, revoked, reason)
         return revoked
 
     async def _append_ended(
@@ -195,11 +205,17 @@ class SessionRevocation:
             clock=self._clock,
         )
 
+    def _publish_after(
+        self, session: SystemSession, session_ids: Iterable[UUID], reason: str
+    ) -> None:
+        """Publish them when the transaction that revokes them has committed."""
+        for session_id in session_ids:
+            session.publish(self.bus, CREDENTIALS, _ended(session_id, reason))
+
     def _publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
         """Publish revoked sessions, so that their sockets, runs and caches end."""
         for session_id in session_ids:
-            signal = Signal("session_ended", credential_id=session_id, reason=reason)
-            self.bus.publish(CREDENTIALS, signal)
+            self.bus.publish(CREDENTIALS, _ended(session_id, reason))
 
     async def expire_due(self) -> int:
         """Revoke the expired sessions and purge old rows and denials.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from cachetools import TLRUCache, TTLCache
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 
 from chat_app import audit
 from chat_app.auth.devices import clean_user_agent, device_label
@@ -33,11 +33,13 @@ from chat_app.core.errors import DatabaseError, Unauthenticated
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.prepared import Prepared
-from chat_app.db.statements import SESSION_BY_ID
+from chat_app.db.prepared import Prepared, Transaction
+from chat_app.db.statements import SESSION_BY_ID, USE_SESSION
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
+USE_PAGES = 2
+"""About how many pages of a SQLite file the use of a session or a key changes."""
 TOUCH_RETRY = timedelta(seconds=30)
 """How long no use is written after a write that failed."""
 
@@ -366,13 +368,13 @@ class SessionService(SessionRevocation):
         if self._no_touch_before is not None and now < self._no_touch_before:
             return
         idle_end = self._idle_end(row, now)
+        times = {"new_last_seen_at": now, "new_idle_expires_at": idle_end}
+
+        def use(transaction: Transaction) -> None:
+            transaction.run(USE_SESSION, session_id=row.id, **times)
+
         try:
-            async with self._db.system("auth", write=True) as session:
-                await session.exec(
-                    update(AuthSession)
-                    .where(col(AuthSession.id) == row.id, col(AuthSession.revoked_at).is_(None))
-                    .values(last_seen_at=now, idle_expires_at=idle_end)
-                )
+            await self._db.system_transact("auth", use, pages=USE_PAGES, in_turn=True)
         except DatabaseError:
             self._no_touch_before = now + TOUCH_RETRY
             return

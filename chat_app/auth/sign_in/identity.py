@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from chat_app.auth.errors import AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed
+from chat_app.auth.errors import AccessDenied, AccountNotLinked, AuthError, EmailRequired
 from chat_app.auth.sessions.models import IssuedSession
 
 Method = Literal["password", "email", "passkey", "oauth"]
@@ -121,7 +121,7 @@ def resolve_account(
     owner: ExistingUser | None,
     email_owner: ExistingUser | None,
     *,
-    may_create: bool,
+    refusal: AuthError | None = None,
     may_claim: bool,
 ) -> Decision:
     """Decide which user an identity signs in as.
@@ -130,13 +130,13 @@ def resolve_account(
         identity: The verified identity.
         owner: The user of the identity's account, or the one that the identity names.
         email_owner: The user with the identity's email.
-        may_create: Whether a new user may be created.
+        refusal: Why no new user may be created; None if one may.
         may_claim: Whether an account with an unverified email may be claimed.
 
     Raises:
         AccessDenied: The user is disabled.
         EmailRequired: A new user without an email.
-        SignUpClosed: No new user may be created.
+        AuthError: The refusal: no new user may be created.
         AccountNotLinked: The email belongs to another account.
     """
     if owner is not None:
@@ -146,8 +146,8 @@ def resolve_account(
     if not identity.email:
         raise EmailRequired
     if email_owner is None:
-        if not may_create:
-            raise SignUpClosed
+        if refusal is not None:
+            raise refusal
         return Decision(None)
     if email_owner.is_disabled:
         raise AccessDenied

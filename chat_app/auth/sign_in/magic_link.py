@@ -61,7 +61,7 @@ class MagicLinks(EmailFlow):
 
         Raises:
             InvalidToken: It is used, expired or unknown.
-            AccessDenied, AccountNotLinked, SignUpClosed: No longer allowed.
+            AccessDenied, AccountNotLinked, SignUpClosed, SignUpRefused: No longer allowed.
         """
         link = await self.tokens.consume(token, "sign_in_link")
         return await self.sign_in_service.sign_in(identity_of_email(link.subject), browser)

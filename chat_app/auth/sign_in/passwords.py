@@ -36,6 +36,7 @@ from chat_app.auth.errors import (
 from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.auth.sign_in.policy import SignUpPolicies
 from chat_app.core.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
@@ -151,14 +152,14 @@ class PasswordAccounts:
         db: Stores users and accounts.
         passwords: Hashes and judges passwords.
         rate_limits: Limits failures.
-        settings: Whether sign-up is open.
+        policies: Who may create an account.
         clock: The time.
     """
 
     db: Database
     passwords: PasswordHashing
     rate_limits: AuthRateLimits
-    settings: Settings
+    policies: SignUpPolicies
     clock: Clock
 
     async def sign_up(
@@ -183,15 +184,15 @@ class PasswordAccounts:
             The identity that signs the new user in.
 
         Raises:
-            SignUpClosed: Only the operator creates accounts.
+            SignUpClosed: Not everyone may create an account.
             InvalidEmail, InvalidName: Invalid input.
             PasswordTooShort, PasswordTooLong, WeakPassword: See `judge`.
             EmailTaken: The email has an account.
             AccessDenied: `check` refuses.
             TooManyAttempts: Too many sign-ups of this client.
         """
-        if not self.settings.sign_up_is_open:
-            raise SignUpClosed
+        if (await self.policies.current()).mode != "open":
+            raise SignUpClosed  # the others need a verified email
         subject, name = normalise(email), clean_display_name(name)
         async with self.rate_limits.new_password(client_ip):
             await self.passwords.judge(password, known_words(subject, name))
@@ -201,7 +202,7 @@ class PasswordAccounts:
                 await check(identity)
             except AccountNotLinked:
                 raise EmailTaken from None
-            await self._create(subject, password, name)
+            await self._create(subject, password, name, signs_up=identity)
         return identity
 
     async def add(
@@ -282,6 +283,7 @@ class PasswordAccounts:
         *,
         email_verified: bool = False,
         actor: audit.Actor | None = None,
+        signs_up: VerifiedIdentity | None = None,
     ) -> UUID:
         password_hash = await self.passwords.hash(password)
         now = self.clock()
@@ -289,6 +291,8 @@ class PasswordAccounts:
         user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
         try:
             async with self.db.system("auth", write=True) as session:
+                if signs_up is not None:
+                    await self.policies.require(session, signs_up, lock=True)
                 user_id = await add_user(session, user, password_hash)
                 await audit.append(
                     session,

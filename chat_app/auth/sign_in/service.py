@@ -15,7 +15,7 @@ from sqlmodel import col, select, update
 from chat_app import audit
 from chat_app.auth.account.login_methods import claim_unverified_account, new_account
 from chat_app.auth.account.profile import truncate_display_name
-from chat_app.auth.errors import AccessDenied
+from chat_app.auth.errors import AccessDenied, SignUpClosed, SignUpRefused
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
 from chat_app.auth.operator_hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.sessions.service import SessionService
@@ -30,6 +30,7 @@ from chat_app.auth.sign_in.identity import (
     has_claim,
     resolve_account,
 )
+from chat_app.auth.sign_in.policy import SignUpPolicies
 from chat_app.auth.two_factor import confirmed_totp
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import hash_token
@@ -55,6 +56,7 @@ class SignInService:
         sessions: Issues and revokes sessions.
         tokens: Stores two-factor challenges.
         settings: The sign-in rules.
+        policies: Who may create an account.
         clock: The time.
         hook: Asked before every sign-in; None for the one that the settings name.
 
@@ -66,6 +68,7 @@ class SignInService:
     sessions: SessionService
     tokens: OneTimeTokens
     settings: Settings
+    policies: SignUpPolicies
     clock: Clock
     hook: OnSignIn | None = None
 
@@ -78,7 +81,8 @@ class SignInService:
         Called before an email is sent or a row is written, with the identity that would result.
 
         Raises:
-            AccountNotLinked, EmailRequired, SignUpClosed: See `resolve_account`.
+            AccountNotLinked, EmailRequired: See `resolve_account`.
+            SignUpClosed, SignUpRefused: See `SignUpPolicies.require`.
             AccessDenied: Disabled, not on an allow-list, or refused by the operator's hook.
         """
         async with self.db.system("auth") as session:
@@ -107,7 +111,8 @@ class SignInService:
             browser: The client.
 
         Raises:
-            AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed: As in `check`.
+            AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed, SignUpRefused: As in
+                `check`.
         """
         for _ in range(_MAX_TRIES):
             decision = await self.check(identity)
@@ -175,20 +180,19 @@ class SignInService:
         email_owner = await _first(
             session, select(User).where(col(User.email) == (identity.email or None))
         )
+        try:  # always asked, for the same reason
+            await self.policies.require(session, identity)
+        except (SignUpClosed, SignUpRefused) as error:
+            refusal = error
+        else:
+            refusal = None
         return resolve_account(
             identity,
             owner,
             email_owner,
-            may_create=self._may_create(identity),
+            refusal=refusal,
             may_claim=self.settings.auth_unverified_accounts == "take_over",
         )
-
-    def _may_create(self, identity: VerifiedIdentity) -> bool:
-        # An allow-list also lets in new users; `_check_lists` enforces it.
-        provider = self._provider(identity)
-        invited = provider is not None and (provider.sign_up or bool(provider.require))
-        named = identity.email_verified and bool(self.settings.auth_allowed_domains)
-        return self.settings.sign_up_is_open or invited or named
 
     def _check_lists(self, identity: VerifiedIdentity, user: ExistingUser | None) -> None:
         domains = self.settings.auth_allowed_domains
@@ -235,6 +239,7 @@ class SignInService:
                 clock=self.clock,
             )
         else:
+            await self.policies.require(session, identity, lock=True)
             new = User(
                 email=identity.email,
                 name=truncate_display_name(identity.name),

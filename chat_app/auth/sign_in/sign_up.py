@@ -18,9 +18,16 @@ from chat_app.auth.errors import (
     EmailTaken,
     InvalidCredentials,
     SignUpClosed,
+    SignUpRefused,
 )
 from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, EmailFlow, is_same_browser
-from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
+from chat_app.auth.sign_in.identity import (
+    Browser,
+    MfaRequired,
+    SignedIn,
+    VerifiedIdentity,
+    domain_of,
+)
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token, new_token
@@ -65,17 +72,20 @@ class EmailSignUps(EmailFlow):
 
         Raises:
             MailUnavailable: No email can be sent.
-            SignUpClosed: Only the operator creates accounts.
+            SignUpClosed, SignUpRefused: The policy lets nobody, or no email of this domain.
             InvalidEmail, InvalidName: Invalid input.
             AccessDenied: The email's domain is not allowed.
             PasswordTooLong, PasswordTooShort, WeakPassword: See `PasswordHashing.judge`.
             TooManyAttempts: Of this client, or too many emails.
         """
         self.mail.mailer.require_available()
-        if not (self.mail.settings.sign_up_is_open or self.mail.settings.auth_allowed_domains):
+        policy = await self.sign_in_service.policies.current()
+        if policy.mode == "closed":
             raise SignUpClosed
         subject, name = normalise(email), clean_display_name(name)
         self.mail.require_allowed_domain(subject)
+        if policy.mode == "domains" and domain_of(subject) not in policy.domains:
+            raise SignUpRefused  # as every email of that domain, so it says nothing of users
         async with self.mail.rate_limits.new_password(client_ip):
             await self.passwords.judge(password, known_words(subject, name))
         browser_secret = new_token()
@@ -116,7 +126,7 @@ class EmailSignUps(EmailFlow):
             InvalidToken: It is used, expired or unknown.
             InvalidCredentials: Another browser and an incorrect password; the link stays valid.
             EmailTaken: The email has an account by now.
-            AccessDenied, SignUpClosed: No longer allowed.
+            AccessDenied, SignUpClosed, SignUpRefused: No longer allowed.
             TooManyAttempts: Too many incorrect passwords.
         """
         pending = await self.tokens.peek(token, "sign_up")
@@ -128,14 +138,15 @@ class EmailSignUps(EmailFlow):
         if (await self.sign_in_service.check(identity)).user is not None:
             raise EmailTaken
         try:
-            await self._create_user(token)
+            await self._create_user(token, identity)
         except IntegrityError:
             raise EmailTaken from None
         return await self.sign_in_service.sign_in(identity, browser)
 
-    async def _create_user(self, token: str) -> None:
+    async def _create_user(self, token: str, identity: VerifiedIdentity) -> None:
         now = self.clock()
         async with self.db.system("auth", write=True) as session:
+            await self.sign_in_service.policies.require(session, identity, lock=True)
             confirmed = await self.tokens.consume_in(session, token, "sign_up")
             user = User(
                 email=confirmed.subject,
