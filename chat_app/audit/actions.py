@@ -43,8 +43,19 @@ TITLES: dict[Action, str] = {
     "invitation_created": "Invitation created",
     "invitation_accepted": "Invitation accepted",
     "invitation_revoked": "Invitation revoked",
+    "invitation_declined": "Invitation declined",
     "thread_moved": "Chat moved",
+    "reading_granted": "Reading of a member's chats allowed",
+    "reading_listed": "List of a member's chats shown",
+    "thread_read": "Member's chat read",
+    "reading_ended": "Reading of a member's chats ended",
+    "model_rule_changed": "Model switched on or off",
     "setup_link_used": "Setup link used",
+    "sign_up_policy_changed": "Sign-up policy changed",
+    "announcement_created": "Announcement created",
+    "announcement_changed": "Announcement changed",
+    "announcement_ended": "Announcement ended",
+    "announcement_deleted": "Announcement deleted",
 }
 """Action → its name on a page."""
 

@@ -30,7 +30,7 @@ class HasUser(Protocol):
 Actor = HasUser | UUID | Literal["system", "command line", "anonymous"]
 """Who acts: a principal, the id of a user, or what acts without one."""
 
-SubjectKind = Literal["user", "thread", "organisation", "invitation"]
+SubjectKind = Literal["user", "thread", "organisation", "invitation", "announcement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,19 @@ class Details(TypedDict, total=False):
     scopes: str
     error: str
     count: int
+    minutes: int
     networks: int
     role: str
     previous_role: str
     session: UUID
     key: UUID
     passkey: UUID
+    grant: UUID
     setting: str
     value: str
     format: str
     previous_key: str
+    model: str
 
 
 _KEYS = frozenset(Details.__annotations__)
@@ -156,7 +159,7 @@ def entry(
         "subject_word": DELETED_USER if whom else str(subject.id) if subject else "",
         "org_id": organisation,
         "network": coarse_network(origin.client_ip),
-        "request_id": origin.request_id[:100],
+        "request_id": origin.request_id,
         "details": canonical_json(plain) if plain else "",
     }
     fields: dict[str, Any] = {

@@ -55,12 +55,9 @@ class FailureCounts:
         if kind not in self._windows and len(self._windows) >= MAX_NETWORKS:
             self._add_to_others(_Kind(action, "", ""), kind.network, now)
             return
-        window = self._windows.get(kind)
-        if window is not None and now < window.ends_at:
+        if (window := self._windows.get(kind)) is not None:  # `take` ends it
             window.further, window.last_at = window.further + 1, now
             return
-        if window is not None:
-            self._close(kind)
         self._windows[kind] = _Window(now + WINDOW, now)
         self._write(kind, {"error": error, "count": 1}, origin, now)
 

@@ -1,7 +1,7 @@
 """Read the audit log: a page of rows, the newest first, with the names behind the random ids."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -81,26 +81,38 @@ async def typed_filters(
     Raises:
         InvalidInput: There is no such action or user, or it is no date.
     """
+    filters = typed_limits(action, since, until)
+    if not email.strip():
+        return filters
+    async with db.system("audit") as session:
+        person = await user_of_email(session, email)
+    if person is None:
+        raise InvalidInput("No user has this email.")
+    return replace(filters, person=person)
+
+
+def typed_limits(action: str, since: str, until: str) -> Filters:
+    """Filters from the text of a form, without a user; see `typed_filters`.
+
+    Raises:
+        InvalidInput: There is no such action, or it is no date.
+    """
     actions: list[Action] = [one for one in TITLES if one == action]
     if action and not actions:
         raise InvalidInput("There is no such action.")
     first, last = _day(since), _day(until)
-    person: UUID | None = None
-    if email.strip():
-        async with db.system("audit") as session:
-            found = await session.exec(
-                select(User.id).where(col(User.email) == email.strip().lower())
-            )
-            person = found.first()
-        if person is None:
-            raise InvalidInput("No user has this email.")
     return Filters(
         actions=actions,
-        person=person,
         since=first,
         # no day comes after the last one that Python knows
         until=last + timedelta(days=1) if last and last.date() != date.max else None,
     )
+
+
+async def user_of_email(session: SystemSession, email: str) -> UUID | None:
+    """The user who has an email, as it was typed."""
+    found = await session.exec(select(User.id).where(col(User.email) == email.strip().lower()))
+    return found.first()
 
 
 def _day(text: str) -> datetime | None:
@@ -127,21 +139,24 @@ async def page(
         before: `AuditPage.before` of the page before it.
         most: How many rows.
     """
-    filters = filters or Filters()
     async with db.system("audit") as session:
-        wanted = await _conditions(session, filters)
-        if wanted is None:
-            return AuditPage([], {}, None)
-        if before is not None:
-            wanted.append(col(AuditEvent.id) < before)
-        newest = select(AuditEvent).where(*wanted).order_by(col(AuditEvent.id).desc())
-        found = list((await session.exec(newest.limit(most + 1))).all())
-        events = found[:most]
-        return AuditPage(
-            events,
-            await _people(session, events),
-            events[-1].id if len(found) > most else None,
-        )
+        return await page_in(session, filters or Filters(), before=before, most=most)
+
+
+async def page_in(
+    session: SystemSession, filters: Filters, *, before: int | None = None, most: int = PAGE
+) -> AuditPage:
+    """A page of the log within a session that has checked the role of its reader; see `page`."""
+    wanted = await _conditions(session, filters)
+    if wanted is None:
+        return AuditPage([], {}, None)
+    if before is not None:
+        wanted.append(col(AuditEvent.id) < before)
+    newest = select(AuditEvent).where(*wanted).order_by(col(AuditEvent.id).desc())
+    found = list((await session.exec(newest.limit(most + 1))).all())
+    events = found[:most]
+    people = await _people(session, events)
+    return AuditPage(events, people, events[-1].id if len(found) > most else None)
 
 
 async def every(db: Database, filters: Filters | None = None) -> AsyncIterator[AuditEvent]:
