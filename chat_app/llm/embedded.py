@@ -8,7 +8,7 @@ import secrets
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -246,6 +246,8 @@ class EmbeddedModel:
         self._model = ProviderModel(
             self._endpoint, self.id, self._timeouts, name=self.name, fields=_FIELDS
         )
+        # its template leaves them out without a word
+        self._model.profile = replace(self._model.profile, tools=False)
         return self._model
 
     async def _stop_process(self) -> None:

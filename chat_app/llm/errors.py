@@ -80,6 +80,7 @@ class Failure(Enum):
     CONTEXT = ("refused", "context_too_long")
     WITHHELD = ("refused", "answer_withheld")
     REQUEST = ("refused", "request_rejected")
+    TOOLS = ("refused", "tools_rejected")
     REDIRECT = ("refused", "provider_moved")
     RATE_LIMIT = ("limited", "rate_limited")
     SERVER = ("unreachable", "provider_error")

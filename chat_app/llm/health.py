@@ -23,7 +23,9 @@ MAX_REST_SECONDS = 300.0
 MAX_BREAKERS = 1_000
 """How many models are remembered to fail; of fake models a client can name a million."""
 
-_REQUEST_FAULTS = frozenset({"context_too_long", "answer_withheld", "request_rejected"})
+_REQUEST_FAULTS = frozenset(
+    {"context_too_long", "answer_withheld", "request_rejected", "tools_rejected"}
+)
 """Message codes of failures that are about this one request."""
 
 logger = logging.getLogger(__name__)

@@ -212,10 +212,10 @@ class ProviderModel:
         """
         if not options.is_exact:
             return
-        if (
-            (options.tools and not profile.tools)
-            or (not profile.images and any(_image_urls(prompt)))
-            or (not profile.image_urls and _has_image_urls(prompt))
+        if options.tools and not profile.tools:
+            raise Failure.TOOLS.error(self.name)
+        if (not profile.images and any(_image_urls(prompt))) or (
+            not profile.image_urls and _has_image_urls(prompt)
         ):
             raise Failure.REQUEST.error(self.name)
 

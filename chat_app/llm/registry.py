@@ -31,6 +31,17 @@ MAX_UNLISTED = 100
 """How many unlisted fake models are kept; a client can name a million."""
 
 
+class UnknownModel(InvalidInput):
+    """There is no such model, or the user may not call it: the two look the same.
+
+    Args:
+        model_id: What was asked for.
+    """
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"There is no model {model_id[:100]}. Choose another one.")
+
+
 class Models:
     """The models of this process.
 
@@ -61,12 +72,7 @@ class Models:
         self._add_agents()
         self._add_embedded()
         self._add_fakes()
-        if settings.chat_model and self._find(settings.chat_model) is None:
-            raise ConfigError(f"CHAT_MODEL: there is no model {settings.chat_model!r}")
-        fallbacks = settings.chat_fallbacks
-        for name in chain(fallbacks.keys() - {ANY_MODEL}, *fallbacks.values()):
-            if self._find(name) is None:
-                raise ConfigError(f"CHAT_FALLBACKS: there is no model {name!r}")
+        self._add_named()
 
     def all(self) -> tuple[Model, ...]:
         """Every model a user can choose."""
@@ -88,11 +94,11 @@ class Models:
         """The model with this id; also an unlisted fake one, such as `fake:600x20`.
 
         Raises:
-            InvalidInput: There is no such model.
+            UnknownModel: There is no such model.
         """
         model = self._find(model_id)
         if model is None:
-            raise InvalidInput("There is no such model. Choose another one.")
+            raise UnknownModel(model_id)
         return model
 
     def name_of(self, model_id: str) -> str:
@@ -189,6 +195,25 @@ class Models:
             model, endpoint = agent_model(name, url, headers, self._timeouts)
             self._endpoints.append(endpoint)
             self._add(model)
+
+    def _add_named(self) -> None:
+        """List the models that settings name, also a fake one; such a default is the first.
+
+        Raises:
+            ConfigError: There is no such model.
+        """
+        fallbacks = self._settings.chat_fallbacks
+        name = self._settings.chat_model
+        if name and name not in self._listed:
+            self._listed = {name: self._named("CHAT_MODEL", name), **self._listed}
+        for name in chain((one for one in fallbacks if one != ANY_MODEL), *fallbacks.values()):
+            self._add(self._named("CHAT_FALLBACKS", name))
+
+    def _named(self, setting: str, model_id: str) -> Model:
+        model = self._find(model_id)
+        if model is None:
+            raise ConfigError(f"{setting}: there is no model {model_id!r}")
+        return model
 
     def _endpoint(
         self, base_url: str, key: str, kind: ProviderKind = "chat-completions"

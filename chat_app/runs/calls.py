@@ -3,7 +3,9 @@
 Until the first token nothing of an answer has been shown. So a call that fails before it is
 repeated after a pause, and then made to the model's alternatives, in the order of CHAT_FALLBACKS.
 After it the answer belongs to its model, and ends where the provider failed. Each outcome counts
-for the health of the model.
+for the health of the model, and each call, retries included, for the usage of who asked.
+
+A call is made for a user, and only of a model that is on for them (`model_access`).
 
 No other module outside `llm/` reaches the `stream` of a model; a test reads the source for that.
 """
@@ -20,10 +22,12 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
+from uuid import UUID
 
+from chat_app.auth.principal import Principal
 from chat_app.core.clock import Sleep, retry
 from chat_app.core.events import Event, NativeItemAdded, PartAdded, ReasoningDelta, TextDelta, Usage
 from chat_app.core.parts import NoticePart, Part, notice_part
@@ -38,8 +42,10 @@ from chat_app.llm.base import (
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.health import is_request_fault, retry_after
 from chat_app.llm.registry import Models
+from chat_app.runs.model_access import AllowedModels
 from chat_app.settings import Settings
 from chat_app.threads.options import allowed_efforts
+from chat_app.usage.ledger import CountedCall, Purpose
 
 _PAUSE_SECONDS = 0.5
 """The longest pause before the first retry; it doubles with each further one."""
@@ -62,17 +68,46 @@ _PASSING = frozenset(
 """Message codes of failures that the next attempt may not have."""
 
 
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """For whom models are called, and what for: each call counts for the usage of a user.
+
+    Args:
+        principal: The user.
+        org_id: The organisation of the thread; `PRIVATE` for none.
+        purpose: What the calls are for.
+        calls: Where each call of a run is noted when it begins: the end of the run adds them to the
+            ledger. None where no run is: each is added as it ends.
+    """
+
+    principal: Principal
+    org_id: UUID
+    purpose: Purpose
+    calls: list[CountedCall] | None = None
+
+
 class ModelCall:
     """A call that has begun: an iterator of what the model sends.
+
+    Whoever iterates passes each `Usage` to `count`: to look at every event here would cost each
+    token.
 
     Args:
         model: The model that answers: the one that was asked for, or an alternative.
         held: The events up to the first token.
         stream: The rest.
+        counted: What the ledger counts of it.
     """
 
-    def __init__(self, model: Model, held: deque[Event], stream: AsyncGenerator[Event]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        held: deque[Event],
+        stream: AsyncGenerator[Event],
+        counted: CountedCall,
+    ) -> None:
         self.model = model
+        self.counted = counted
         self._held = held
         self._stream = stream
         self._next = stream.__anext__
@@ -84,17 +119,23 @@ class ModelCall:
     def __anext__(self) -> Awaitable[Event]:
         return _ready(self._held.popleft()) if self._held else self._next()
 
+    def count(self, usage: Usage) -> None:
+        """The provider has reported the tokens of the call; a later report replaces it."""
+        self.counted.usage = usage
+
     async def aclose(self) -> None:
         """Close the connection to the provider."""
         await self._stream.aclose()
 
 
 class ModelCalls:
-    """Calls models.
+    """Calls models, for users who may call them.
 
     Args:
         models: The models, their alternatives and their health.
         settings: The retries, and the limits of every call.
+        record: Called with who asked, the organisation and each call that belongs to no run, when
+            it has ended.
         sleep: Makes the pauses before retries.
         jitter: A random number between two, for the lengths of the pauses: calls that failed
             together are not repeated together.
@@ -104,52 +145,24 @@ class ModelCalls:
         self,
         models: Models,
         settings: Settings,
+        record: Callable[[Principal, UUID, CountedCall], None],
         *,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._models = models
         self._settings = settings
+        self._record = record
         self._sleep = sleep
         self._jitter = jitter
 
-    def answer(
-        self,
-        model: Model,
-        prompt: Sequence[PromptMessage],
-        options_for: Callable[[Model], CallOptions],
-    ) -> AbstractAsyncContextManager[ModelCall]:
-        """Call a model, or its alternatives if it fails before its first token.
-
-        Leaving the context closes the connection to the provider.
+    def by(self, allowed: AllowedModels) -> "UserCalls":
+        """The calls of a user in the chats of an organisation.
 
         Args:
-            model: The model.
-            prompt: What it gets, the oldest message first.
-            options_for: What is asked of it, or of an alternative; see `cap_call_options`.
-
-        Raises:
-            ContextTooLong: The prompt was too long for the model, or for an alternative when none
-                answered.
-            ProviderError: The model failed, and so did its alternatives.
+            allowed: The models that they may call; nothing else is called.
         """
-        candidates = (model, *self._models.fallbacks_of(model.id))
-        return self._call(candidates, prompt, options_for, self._settings.chat_retries)
-
-    def once(
-        self, model: Model, prompt: Sequence[PromptMessage], options: CallOptions
-    ) -> AbstractAsyncContextManager[ModelCall]:
-        """Call a model without retries and alternatives, for what an answer can do without.
-
-        Args:
-            model: The model.
-            prompt: What it gets, the oldest message first.
-            options: What is asked of it; see `cap_call_options`.
-
-        Raises:
-            ProviderError: The model failed.
-        """
-        return self._call((model,), prompt, lambda _: options, 0)
+        return UserCalls(self, allowed)
 
     def can_call(self, model: Model) -> bool:
         """Whether a model is not known to fail just now."""
@@ -158,25 +171,61 @@ class ModelCalls:
     @asynccontextmanager
     async def _call(
         self,
-        candidates: Sequence[Model],
+        allowed: AllowedModels,
+        asked: Model,
         prompt: Sequence[PromptMessage],
         options_for: Callable[[Model], CallOptions],
-        retries: int,
+        requester: Requester,
+        *,
+        is_needed: bool,
     ) -> AsyncGenerator[ModelCall]:
-        def begin(model: Model) -> Awaitable[ModelCall]:
-            return _begin(model, prompt, cap_call_options(options_for(model), self._settings))
+        """Call a model that a user may call, or its alternatives, as far as they may call those.
+
+        Args:
+            allowed: The models that the user may call.
+            asked: The model.
+            prompt: What it gets.
+            options_for: What is asked of it.
+            requester: For whom.
+            is_needed: Whether a failure leads to retries and alternatives.
+        """
+        if not allowed.allows(asked):
+            raise ProviderError("refused", "model_switched_off", model=asked.name)
+        candidates, retries = [asked], 0
+        if is_needed:
+            others = self._models.fallbacks_of(asked.id)
+            candidates += [model for model in others if allowed.allows(model)]
+            retries = self._settings.chat_retries
+
+        async def begin(model: Model) -> ModelCall:
+            options = cap_call_options(options_for(model), self._settings)
+            counted = CountedCall(model.id, requester.purpose)
+            if requester.calls is not None:
+                requester.calls.append(counted)
+            try:
+                return await _begin(model, prompt, options, counted)
+            except BaseException:
+                self._ended(requester, counted)
+                raise
 
         call = await self._begin_first(candidates, begin, retries)
         health, model = self._models.health, call.model
         try:
             yield call
         except ProviderError as error:
+            call.counted.has_failed = True
             health.failed(model.id, error)
             raise
         else:
             health.succeeded(model.id)
         finally:
+            self._ended(requester, call.counted)
             await call.aclose()
+
+    def _ended(self, requester: Requester, call: CountedCall) -> None:
+        """Count a call that has ended, but for one of a run: the end of that adds it."""
+        if requester.calls is None:
+            self._record(requester.principal, requester.org_id, call)
 
     async def _begin_first(
         self,
@@ -233,6 +282,73 @@ class ModelCalls:
             raise
         health.answering(model.id)
         return call
+
+
+class UserCalls:
+    """Calls models for a user in the chats of an organisation.
+
+    Args:
+        calls: Calls models.
+        allowed: The models that the user may call, by the rules of one moment: what has begun by
+            then goes on when a model is switched off.
+    """
+
+    def __init__(self, calls: ModelCalls, allowed: AllowedModels) -> None:
+        self._calls = calls
+        self._allowed = allowed
+
+    def answer(
+        self,
+        model: Model,
+        prompt: Sequence[PromptMessage],
+        options_for: Callable[[Model], CallOptions],
+        requester: Requester,
+    ) -> AbstractAsyncContextManager[ModelCall]:
+        """Call a model, or its alternatives if it fails before its first token.
+
+        An alternative that is off for the user is skipped. Leaving the context closes the
+        connection to the provider.
+
+        Args:
+            model: The model.
+            prompt: What it gets, the oldest message first.
+            options_for: What is asked of it, or of an alternative; see `cap_call_options`.
+            requester: For whom.
+
+        Raises:
+            ContextTooLong: The prompt was too long for the model, or for an alternative when none
+                answered.
+            ProviderError: The model failed, and so did its alternatives; or it is off.
+        """
+        return self._calls._call(
+            self._allowed, model, prompt, options_for, requester, is_needed=True
+        )
+
+    def once(
+        self,
+        model: Model,
+        prompt: Sequence[PromptMessage],
+        options: CallOptions,
+        requester: Requester,
+    ) -> AbstractAsyncContextManager[ModelCall]:
+        """Call a model without retries and alternatives, for what an answer can do without.
+
+        Args:
+            model: The model.
+            prompt: What it gets, the oldest message first.
+            options: What is asked of it; see `cap_call_options`.
+            requester: For whom.
+
+        Raises:
+            ProviderError: The model failed, or is off.
+        """
+        return self._calls._call(
+            self._allowed, model, prompt, lambda _: options, requester, is_needed=False
+        )
+
+    def can_call(self, model: Model) -> bool:
+        """Whether a model is not known to fail just now."""
+        return self._calls.can_call(model)
 
 
 def cap_call_options(options: CallOptions, settings: Settings) -> CallOptions:
@@ -293,7 +409,9 @@ async def _ready(event: Event) -> Event:
     return event
 
 
-async def _begin(model: Model, prompt: Sequence[PromptMessage], options: CallOptions) -> ModelCall:
+async def _begin(
+    model: Model, prompt: Sequence[PromptMessage], options: CallOptions, counted: CountedCall
+) -> ModelCall:
     """Call a model and wait for its first token, or its end.
 
     Raises:
@@ -302,11 +420,17 @@ async def _begin(model: Model, prompt: Sequence[PromptMessage], options: CallOpt
     # a model's iterator can be closed; only a generator's type says so
     stream = cast(AsyncGenerator[Event], model.stream(prompt, options))
     held: deque[Event] = deque()
-    async for event in stream:
-        held.append(event)
-        if _shows_something(event) or len(held) == _MAX_HELD:
-            break
-    return ModelCall(model, held, stream)
+    try:
+        async for event in stream:
+            held.append(event)
+            if isinstance(event, Usage):
+                counted.usage = event
+            if _shows_something(event) or len(held) == _MAX_HELD:
+                break
+    except ProviderError:
+        counted.has_failed = True
+        raise
+    return ModelCall(model, held, stream, counted)
 
 
 def _shows_something(event: Event) -> bool:

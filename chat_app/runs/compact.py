@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chat_app.core.errors import StorableError
-from chat_app.core.events import Finish, PartAdded, TextDelta, TextWasReasoning
+from chat_app.core.events import Finish, PartAdded, TextDelta, TextWasReasoning, Usage
 from chat_app.core.parts import SummaryPart
 from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
 from chat_app.llm.errors import ContextTooLong
-from chat_app.runs.calls import ModelCalls
+from chat_app.runs.calls import Requester, UserCalls
 from chat_app.runs.context import (
     excerpt,
     first_kept,
@@ -69,9 +69,10 @@ class FittedPrompt:
 
 
 async def fit_prompt(
-    calls: ModelCalls,
+    calls: UserCalls,
     model: Model,
     stored: StoredPrompt,
+    requester: Requester,
     *,
     system: str,
     limit: int,
@@ -85,6 +86,7 @@ async def fit_prompt(
         calls: Calls the model.
         model: The model of the conversation.
         stored: The conversation.
+        requester: For whom a summary is made.
         system: The system prompt; empty for none.
         limit: The most bytes; see `prompt_limit`.
         max_tokens: The most tokens of an answer, and of a summary.
@@ -97,7 +99,7 @@ async def fit_prompt(
     first = first_kept(messages, room) if size > room else 0
     if first:
         summary = made = await summarize(
-            calls, model, messages[:first], summary, limit=room, max_tokens=max_tokens
+            calls, model, messages[:first], summary, requester, limit=room, max_tokens=max_tokens
         )
         messages = messages[first:]
         stored = replace(stored, messages=messages, summary=summary)
@@ -136,10 +138,11 @@ def to_cover(stored: StoredPrompt) -> Sequence[PromptMessage]:
 
 
 async def add_summary(
-    calls: ModelCalls,
+    calls: UserCalls,
     model: Model,
     stored: StoredPrompt,
     log: RunLog,
+    requester: Requester,
     *,
     limit: int,
     max_tokens: int,
@@ -151,6 +154,7 @@ async def add_summary(
         model: The model of the conversation.
         stored: The conversation, up to the answer that gets the summary.
         log: The log of the run; the summary is added to it.
+        requester: For whom.
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
         max_tokens: The most tokens of the summary.
 
@@ -161,7 +165,7 @@ async def add_summary(
     if messages:
         try:
             summary = await summarize(
-                *(calls, model, messages, stored.summary),
+                *(calls, model, messages, stored.summary, requester),
                 limit=limit,
                 max_tokens=max_tokens,
                 max_bytes=_limit_on_request(messages, stored.summary, limit),
@@ -189,10 +193,11 @@ def _limit_on_request(
 
 
 async def summarize(
-    calls: ModelCalls,
+    calls: UserCalls,
     model: Model,
     messages: Sequence[PromptMessage],
     before: SummaryPart | None,
+    requester: Requester,
     *,
     limit: int,
     max_tokens: int,
@@ -206,6 +211,7 @@ async def summarize(
         model: The model of the conversation.
         messages: What to cover, the oldest message first; at least one.
         before: The summary that covers what is above them.
+        requester: For whom.
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
         max_tokens: The most tokens of the summary.
         max_bytes: How long the summary should be at most, in bytes; None for `summary_limit`.
@@ -226,7 +232,7 @@ async def summarize(
         try:
             async with asyncio.timeout(_SECONDS):
                 text = await _model_summary(
-                    *(calls, model, above, texts), limit, max_tokens, max_bytes
+                    *(calls, model, above, texts, requester), limit, max_tokens, max_bytes
                 )
         except (StorableError, TimeoutError) as error:
             logger.warning("A model could not summarize a chat: %s", type(error).__name__)
@@ -256,10 +262,11 @@ def _excerpt(above: str, texts: Sequence[str], max_bytes: int) -> str:
 
 
 async def _model_summary(
-    calls: ModelCalls,
+    calls: UserCalls,
     model: Model,
     before: str,
     texts: Sequence[str],
+    requester: Requester,
     limit: int,
     max_tokens: int,
     max_bytes: int,
@@ -271,19 +278,24 @@ async def _model_summary(
     summary = before
     for chunk in await asyncio.to_thread(split_transcript, texts, chunk_bytes, _MAX_CALLS):
         task = _NEXT.format(summary=summary, words=words) if summary else _FIRST.format(words=words)
-        summary = await _answer(calls, model, task + chunk, options, max_bytes)
+        summary = await _answer(calls, model, task + chunk, options, max_bytes, requester)
         if not summary:
             return ""
     return summary
 
 
 async def _answer(
-    calls: ModelCalls, model: Model, task: str, options: CallOptions, max_bytes: int
+    calls: UserCalls,
+    model: Model,
+    task: str,
+    options: CallOptions,
+    max_bytes: int,
+    requester: Requester,
 ) -> str:
     """The text of a whole answer; empty when it was cut off, withheld or too long."""
     prompt = (text_message("system", _SYSTEM_PROMPT), text_message("user", task))
     pieces, size = list[str](), 0
-    async with calls.once(model, prompt, options) as events:
+    async with calls.once(model, prompt, options, requester) as events:
         async for event in events:
             match event:
                 case TextDelta(text):
@@ -293,6 +305,8 @@ async def _answer(
                         return ""
                 case TextWasReasoning():
                     pieces.clear()
+                case Usage():
+                    events.count(event)
                 case Finish("length" | "content-filter"):
                     return ""
                 case _:

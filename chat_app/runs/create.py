@@ -68,6 +68,12 @@ class CreatedRun:
         """Whether the same message was sent before, so that there is nothing to start."""
         return self.model is None
 
+    @property
+    def leaf(self) -> UUID:
+        """The last message of the prompt: the one to answer, or the answer that is added to."""
+        adds = self.continues or self.compacts
+        return self.message_id if adds else self.user_message_id
+
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
@@ -79,8 +85,9 @@ class NewRun:
         now: The time in the rows.
         max_runs: The most answers that may run for the user.
         unstored: How many are running that are stored nowhere.
-        choose_model: Returns the model, given the id in the thread's or message's row. May raise
-            `InvalidInput`.
+        choose_model: Returns the model, given the id in the thread's or message's row and the
+            organisation of the thread. Raises `UnknownModel` if the user may not call the one that
+            was asked for, and `NoModelAllowed` if they may call none.
         admit: Called with the transaction and the bytes of the message when nothing else can
             refuse it and nothing is added yet; raises when the user has reached a limit.
     """
@@ -90,7 +97,7 @@ class NewRun:
     now: datetime
     max_runs: int
     unstored: int
-    choose_model: Callable[[str], Model]
+    choose_model: Callable[[str, UUID], Model]
     admit: Callable[[Transaction, int], None]
 
 
@@ -124,7 +131,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     parent_id = thread.head_id if message.below == "head" else message.below
     if parent_id is not None and parent_id != thread.head_id:
         _check_message(transaction, thread_id, parent_id)
-    model = run.choose_model(thread.model)
+    model = run.choose_model(thread.model, thread.org_id)
     parts = [text_part(message.text)]
     run.admit(transaction, size_of(parts))
     had_title = bool(thread.title)
@@ -189,8 +196,8 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
     check_active_runs(transaction, run, thread_id)
     if _check_message(transaction, thread_id, question_id) != "user":
         raise InvalidInput("Only the answer to a message can be regenerated.")
+    model = run.choose_model(last_model or thread.model, thread.org_id)
     run.admit(transaction, 0)
-    model = run.choose_model(last_model or thread.model)
     answer_id = uuid4()
     # another model is that of the thread from now on
     next_model = thread.model if model.id == last_model else model.id

@@ -29,10 +29,11 @@ from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import Part, has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
 from chat_app.llm.base import CallOptions, Model, text_message
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.registry import Models
-from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
+from chat_app.runs.calls import ModelCall, ModelCalls, Requester, UserCalls, fallback_notice
 from chat_app.runs.compact import FittedPrompt, add_summary, can_shorten, fit_prompt
 from chat_app.runs.context_size import ContextSizes
 from chat_app.runs.continuation import INSTRUCTION, joined
@@ -41,11 +42,13 @@ from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import Channel, EndEvent, EndStatus, RunMetrics
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
+from chat_app.runs.model_access import AllowedModels
 from chat_app.runs.prompt import StoredPrompt, read_prompt
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
 from chat_app.threads.options import call_options, system_prompt
+from chat_app.usage.ledger import CountedCall, add_calls
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +74,10 @@ class ActiveRun:
 
     Attributes:
         created: Its rows, once they are written; whether they are committed may not be known.
+        prompt: The prompt, if its branch was short enough to be read with the rows; else None.
         model: The model that answers, once that is known.
+        allowed: The models that the user may call, by the rules at its beginning.
+        calls: The calls of models for its answer, which its end adds to the ledger.
         result: How it must end, if not by its model.
         cancelled: Set together with `result`.
         finished: Set when its end is stored and shown.
@@ -82,7 +88,10 @@ class ActiveRun:
     channel: Channel
     log: RunLog
     created: CreatedRun | None = None
+    prompt: StoredPrompt | None = None
     model: Model | None = None
+    allowed: AllowedModels | None = None
+    calls: list[CountedCall] = field(default_factory=list)
     result: RunResult | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -259,12 +268,14 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
-        adds = created.continues or created.compacts
-        leaf = created.message_id if adds else created.user_message_id
-        prompt = await read_prompt(self._db, active_run.principal, leaf)
+        calls = self._calls_of(active_run, created)
+        prompt = active_run.prompt
+        if prompt is None:
+            prompt = await read_prompt(self._db, active_run.principal, created.leaf)
+        compacting = Requester(active_run.principal, created.org_id, "compaction")
         if created.compacts:
             return await add_summary(
-                *(self._calls, model, prompt, active_run.log),
+                *(calls, model, prompt, active_run.log, compacting),
                 limit=await self._contexts.prompt_limit(model),
                 max_tokens=self._settings.chat_max_tokens,
             )
@@ -274,23 +285,36 @@ class RunExecutor:
             active_run.log.add(PartAdded(notice))
         limit = await self._contexts.prompt_limit(model)
         while True:
-            fitted = await self._fit(active_run.log, prompt, created, model, limit)
+            fitted = await self._fit(
+                calls, active_run.log, prompt, created, model, limit, compacting
+            )
             try:
-                return await self._answer(active_run, created, fitted, model)
+                return await self._answer(calls, active_run, created, fitted, model)
             except ContextTooLong:  # the window is smaller than was known, or the tokens are
                 prompt, limit = fitted.stored, fitted.size // 2
                 if active_run.log.has_token or not can_shorten(prompt, limit):
                     raise
 
+    def _calls_of(self, active_run: ActiveRun, created: CreatedRun) -> UserCalls:
+        assert active_run.allowed is not None, "a run has begun by the rules"
+        return self._calls.by(active_run.allowed.within(created.org_id))
+
     async def _answer(
-        self, active_run: ActiveRun, created: CreatedRun, fitted: FittedPrompt, model: Model
+        self,
+        calls: UserCalls,
+        active_run: ActiveRun,
+        created: CreatedRun,
+        fitted: FittedPrompt,
+        model: Model,
     ) -> RunResult:
         def options_for(candidate: Model) -> CallOptions:
             options = call_options(created.options, candidate.info, self._settings)
             return replace(options, cache_key=created.thread_id.hex)
 
         told = (text_message("user", INSTRUCTION),) if created.continues else ()
-        async with self._calls.answer(model, (*fitted.messages, *told), options_for) as call:
+        prompt = (*fitted.messages, *told)
+        requester = Requester(active_run.principal, created.org_id, "answer", active_run.calls)
+        async with calls.answer(model, prompt, options_for, requester) as call:
             active_run.model = call.model
             if call.model is not model:
                 active_run.log.add(PartAdded(fallback_notice(model, call.model)))
@@ -304,14 +328,22 @@ class RunExecutor:
             )
 
     async def _fit(
-        self, log: RunLog, prompt: StoredPrompt, created: CreatedRun, model: Model, limit: int
+        self,
+        calls: UserCalls,
+        log: RunLog,
+        prompt: StoredPrompt,
+        created: CreatedRun,
+        model: Model,
+        limit: int,
+        requester: Requester,
     ) -> FittedPrompt:
         """Make the prompt, and put a summary that had to be made into the answer."""
         system = system_prompt(created.options, self._settings)
         fitted = await fit_prompt(
-            self._calls,
+            calls,
             model,
             prompt,
+            requester,
             system=system,
             limit=limit,
             max_tokens=self._settings.chat_max_tokens,
@@ -329,14 +361,21 @@ class RunExecutor:
 
         async def store() -> None:
             nonlocal end
-            work = partial(
-                finalize,
-                run_id=active_run.run_id,
-                result=result,
-                now=self._clock(),
-                models=self._models,
-            )
-            end = await self._db.transact(active_run.principal, work) or end
+            now = self._clock()
+
+            def close(transaction: Transaction) -> EndEvent | None:
+                calls = active_run.calls
+                stored = finalize(
+                    *(transaction, active_run.run_id, result, now),
+                    models=self._models,
+                    calls=calls,
+                )
+                if stored is None:  # the run is deleted, but its calls were made
+                    owner_id = active_run.principal.user_id
+                    add_calls(transaction, calls, owner_id=owner_id, org_id=created.org_id, now=now)
+                return stored
+
+            end = await self._db.transact(active_run.principal, close) or end
 
         def should_retry(error: Exception) -> bool:  # forever; the next start would close the run
             nonlocal attempts
@@ -426,6 +465,7 @@ async def stream_answer(
                 case Finish():
                     finish = event
                 case Usage():
+                    call.count(event)
                     on_usage(event)
                 case _:
                     pass

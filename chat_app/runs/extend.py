@@ -59,8 +59,8 @@ def continue_run(
         raise InvalidInput("This answer has reached this server's size limit.")
     if message_id != thread.head_id:
         raise Conflict("Only the last answer of a chat can be continued.")
+    model = run.choose_model(last_model, thread.org_id)
     run.admit(transaction, 0)
-    model = run.choose_model(last_model)
     continue_thread(transaction, run, thread_id, thread.title, thread.model, message_id)
     transaction.run(CONTINUE_MESSAGE, message_id=message_id)
     transaction.run(DELETE_ENTRY, message_id=message_id)
@@ -100,8 +100,8 @@ def compact_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Crea
         raise InvalidInput("Only a chat that ends with an answer can be summarized.")
     if message_id != thread.head_id:
         raise Conflict("This chat has changed. Try again.")
+    model = run.choose_model(thread.model, thread.org_id)
     run.admit(transaction, 0)
-    model = run.choose_model(thread.model)
     transaction.run(TOUCH_THREAD, thread_id=thread_id)
     insert_run(
         *(transaction, run, thread_id, thread, [], message_id, model), finish_reason=COMPACTION

@@ -42,6 +42,7 @@ from chat_app.runs.follow import (
     fold_entries,
     seconds_between,
 )
+from chat_app.usage.ledger import CountedCall, add_calls
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +105,12 @@ def finalize(
     now: datetime,
     *,
     models: Models,
+    calls: Sequence[CountedCall] | None = None,
 ) -> EndEvent | None:
     """Fold a run's events into its message, close the run, and delete the events.
+
+    What the run took is added to the usage of its owner in the same transaction: so it is counted
+    once, however often this is tried.
 
     A closed run keeps its message: the first attempt may have been stored although its commit was
     not heard, and another server may have closed the run while this one had lost the database.
@@ -116,6 +121,9 @@ def finalize(
         result: How it ended; if its log has the end of the answer, it was not interrupted.
         now: When.
         models: The models, for their names and prices.
+        calls: The calls of models for its answer; None if they were lost with the process. Then
+            its log says what is counted: one call with the tokens that it has, or none if nothing
+            of the answer was stored.
 
     Returns:
         The end event that readers get, as it is stored; None if the run is deleted.
@@ -182,6 +190,10 @@ def finalize(
         **end,
     )
     transaction.run(DELETE_EVENTS, run_id=run_id)
+    if calls is None:
+        has_begun = first_event_at is not None or folded.finish is not None
+        calls = [CountedCall(model, "answer", usage)] if has_begun or usage else []
+    add_calls(transaction, calls, owner_id=owner_id, org_id=org_id, now=now)
     metrics = RunMetrics(
         model,
         usage,

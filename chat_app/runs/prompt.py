@@ -12,7 +12,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.parts import SummaryPart, summary_of
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
-from chat_app.db.statements import BRANCH_OF_PROMPT
+from chat_app.db.statements import BRANCH_OF_PROMPT, SHORT_BRANCH_OF_PROMPT
 from chat_app.llm.base import PromptMessage
 from chat_app.runs.calls import asked_model
 
@@ -22,6 +22,8 @@ _BATCH_BYTES = 2_000_000
 """The same in bytes; reasoning counts, though it is in no prompt."""
 _MAX_BYTES = 8_000_000
 """What is above so much text is covered by the next summary without being read."""
+_SHORT_BYTES = 32_000
+"""How many bytes are read at most in a transaction that writes: other writers wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,34 @@ async def read_prompt(db: Database, principal: Principal, leaf: UUID) -> StoredP
         principal: The owner of the thread.
         leaf: The message to answer, or the answer to continue.
     """
-    return await db.query(principal, partial(_read, leaf))
+    prompt, _ = await db.query(principal, partial(_read, leaf))
+    return prompt
 
 
-def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
+def read_short_prompt(transaction: Transaction, leaf: UUID) -> StoredPrompt | None:
+    """Read a short branch within a transaction; None for one with more than `_SHORT_BYTES`.
+
+    Args:
+        transaction: Restricted to the owner of the thread.
+        leaf: The message to answer, or the answer to continue.
+    """
+    prompt, is_whole = _read(leaf, transaction, is_short=True)
+    return prompt if is_whole else None
+
+
+def _read(
+    leaf: UUID, transaction: Transaction, *, is_short: bool = False
+) -> tuple[StoredPrompt, bool]:
+    """The prompt, and whether that is all of it: with `is_short`, only one batch is read."""
+    statement, max_bytes = BRANCH_OF_PROMPT, _BATCH_BYTES
+    if is_short:
+        statement, max_bytes = SHORT_BRANCH_OF_PROMPT, _SHORT_BYTES
     prompt: list[PromptMessage] = []
     summary: SummaryPart | None = None
     previous_model, until, size = "", None, 0
     start: UUID | None = leaf
     while start is not None and start != until and size < _MAX_BYTES:
-        messages = transaction.all(
-            BRANCH_OF_PROMPT, leaf=start, limit=_BATCH, max_bytes=_BATCH_BYTES
-        )
+        messages = transaction.all(statement, leaf=start, limit=_BATCH, max_bytes=max_bytes)
         if not messages:
             break
         start = messages[-1][0]
@@ -81,4 +99,7 @@ def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
                 )
                 size += message.size
                 prompt.append(message)
-    return StoredPrompt(tuple(prompt[::-1]), summary, previous_model)
+        if is_short:
+            break
+    is_whole = start is None or start == until
+    return StoredPrompt(tuple(prompt[::-1]), summary, previous_model), is_whole

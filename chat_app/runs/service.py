@@ -6,6 +6,7 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -20,7 +21,6 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import (
     DatabaseUnreachable,
     IdInUse,
-    InvalidInput,
     NotFound,
     Unavailable,
 )
@@ -28,8 +28,9 @@ from chat_app.core.signals import CREDENTIALS, DELETED_THREADS, ROLES, Bus, Sign
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.tables import PRIVATE, Run
-from chat_app.llm.base import Model
+from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.registry import Models
+from chat_app.orgs.model_rules import ModelRules
 from chat_app.runs.calls import ModelCalls
 from chat_app.runs.context_size import ContextSizes
 from chat_app.runs.create import (
@@ -53,7 +54,9 @@ from chat_app.runs.follow import (
     stored_answer,
 )
 from chat_app.runs.log import LogWriter, event_store
+from chat_app.runs.model_access import ModelAccess, NoModelAllowed
 from chat_app.runs.new_message import validate_message
+from chat_app.runs.prompt import read_short_prompt
 from chat_app.runs.titles import ThreadTitler
 from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings
@@ -62,6 +65,7 @@ from chat_app.threads.options import changed_options
 from chat_app.threads.queries import active_run_of, message_row, thread_row
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import RunRef
+from chat_app.usage.ledger import UsageRecorder
 
 DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
@@ -83,6 +87,7 @@ class RunService:
         clock: The time in rows.
         flush_throttle: The log writer's clock; None for the real one.
         limits: What users may store; None for limits of its own.
+        access: Finds the models that users may call; None for one with a cache of its own.
 
     Attributes:
         contexts: How much of a conversation a model gets, and how much there is.
@@ -98,6 +103,7 @@ class RunService:
         clock: Clock,
         flush_throttle: FlushThrottle | None = None,
         limits: UserLimits | None = None,
+        access: ModelAccess | None = None,
     ) -> None:
         self._db = db
         self._bus = bus
@@ -107,14 +113,17 @@ class RunService:
         flush_throttle = flush_throttle or FlushThrottle()
         self._limits = limits or UserLimits(settings)
         self._writer = LogWriter(event_store(db, clock), flush_throttle)
-        calls = ModelCalls(models, settings, sleep=flush_throttle.back_off)
-        self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings, calls)
+        self._usage = UsageRecorder(db, clock, sleep=flush_throttle.back_off)
+        calls = ModelCalls(models, settings, self._usage.record, sleep=flush_throttle.back_off)
+        self._access = access = access or ModelAccess(models, ModelRules(db, bus))
+        threads = Threads(db, bus, settings, clock)
+        self._titler = ThreadTitler(db, threads, settings, calls, access)
         self.contexts = ContextSizes(db, models, settings)
         self._executor = RunExecutor(
             *(db, bus, models, settings, clock, self._writer, flush_throttle),
             *(self._titler, calls, self.contexts),
         )
-        self.unstored = UnstoredAnswers(calls, self._limits, settings, self._executor.count)
+        self.unstored = UnstoredAnswers(calls, self._limits, settings, self._executor.count, access)
         self._revoked = RevokedCredentials()
         # by user and organisation; a request may still name one that its user has left
         self._left: LRUCache[tuple[UUID, UUID], bool] = LRUCache(_DEPARTURES)
@@ -181,9 +190,7 @@ class RunService:
         message = replace(message, external_id=external_id, edits=edits, below=below, org_id=org_id)
         if options is not None:
             message = replace(message, options=changed_options({}, options, self._settings))
-        return await self._start_shielded(
-            principal, self._chosen(model), partial(create_run, message=message)
-        )
+        return await self._start_shielded(principal, model, partial(create_run, message=message))
 
     async def retry(self, principal: Principal, message_id: UUID, *, model: str = "") -> CreatedRun:
         """Answer the same message again, beside the old answer.
@@ -203,7 +210,7 @@ class RunService:
             Unavailable: The server is stopping.
         """
         return await self._start_shielded(
-            principal, self._chosen(model), partial(retry_run, message_id=message_id)
+            principal, model, partial(retry_run, message_id=message_id)
         )
 
     async def continue_answer(self, principal: Principal, message_id: UUID) -> CreatedRun:
@@ -225,7 +232,7 @@ class RunService:
         write_rows = partial(
             continue_run, message_id=message_id, max_bytes=self._settings.answer_bytes
         )
-        return await self._start_shielded(principal, None, write_rows)
+        return await self._start_shielded(principal, "", write_rows)
 
     async def find(self, principal: Principal, run_id: UUID) -> tuple[RunRef, UUID]:
         """A run, active or finished, and its thread.
@@ -255,7 +262,7 @@ class RunService:
         """
         message_id = await self.contexts.answer_to_compact(principal, thread_id)
         return await self._start_shielded(
-            principal, None, partial(compact_run, message_id=message_id)
+            principal, "", partial(compact_run, message_id=message_id)
         )
 
     async def stop(self, principal: Principal, run_id: UUID) -> None:
@@ -362,12 +369,15 @@ class RunService:
         """
         async with self._db.read(principal) as session:
             thread = await thread_row(session, thread_id)
+        allowed = await self._access.of(principal, thread.org_id)
         if self._has_left(principal, thread.org_id):
             raise NotFound
         async with self._limits.call(principal.user_id):
             if principal.credential_id in self._revoked:
                 raise credential_ended(principal)
-            await self._titler.name_now(principal, thread_id, self._last_model(thread.model))
+            with suppress(NoModelAllowed, ProviderError):  # there is no model that may name it
+                model = allowed.get_or_default(thread.model)
+                await self._titler.name_now(principal, thread_id, model)
         async with self._db.read(principal) as session:
             return (await thread_row(session, thread_id)).title
 
@@ -378,10 +388,15 @@ class RunService:
         await self._executor.drain(DRAIN_SECONDS)
         await self._writer.stop(CANCEL_TIMEOUT_SECONDS)
         await self._titler.idle(CANCEL_TIMEOUT_SECONDS)
+        await self._usage.idle(CANCEL_TIMEOUT_SECONDS)
 
     def credential_ids(self) -> set[UUID]:
         """The sessions and API keys that have a run or a title, to be revalidated periodically."""
         return self._executor.credential_ids() | self._titler.credential_ids()
+
+    async def usage_settled(self) -> None:
+        """Wait until every call that has ended is counted."""
+        await self._usage.idle()
 
     async def titles_settled(self) -> None:
         """Wait until no thread is being named."""
@@ -398,11 +413,11 @@ class RunService:
         return None
 
     async def _start_shielded(
-        self, principal: Principal, chosen: Model | None, write_rows: WriteRows
+        self, principal: Principal, model_id: str, write_rows: WriteRows
     ) -> CreatedRun:
         if self._draining:
             raise Unavailable("The server is restarting. Try again in a moment.")
-        task = asyncio.create_task(self._start_run(principal, chosen, write_rows), name="send")
+        task = asyncio.create_task(self._start_run(principal, model_id, write_rows), name="send")
         self._sends.add(task)
         task.add_done_callback(self._on_send_done)
         return await asyncio.shield(task)
@@ -413,18 +428,18 @@ class RunService:
             task.exception()  # a cancelled caller does not retrieve it
 
     async def _start_run(
-        self, principal: Principal, chosen: Model | None, write_rows: WriteRows
+        self, principal: Principal, model_id: str, write_rows: WriteRows
     ) -> CreatedRun:
         active_run = self._executor.register(principal)
         try:
             if principal.credential_id in self._revoked:
                 raise credential_ended(principal)
             try:
-                created = await self._write(active_run, chosen, write_rows)
+                created = await self._write(active_run, model_id, write_rows)
             except IntegrityError:
                 # the same message was stored at the same time (Postgres); now it is found
                 try:
-                    created = await self._write(active_run, chosen, write_rows)
+                    created = await self._write(active_run, model_id, write_rows)
                 except IntegrityError:
                     raise IdInUse from None
         except DatabaseUnreachable:
@@ -450,9 +465,15 @@ class RunService:
         return created
 
     async def _write(
-        self, active_run: ActiveRun, chosen: Model | None, write_rows: WriteRows
+        self, active_run: ActiveRun, model_id: str, write_rows: WriteRows
     ) -> CreatedRun:
         principal = active_run.principal
+        active_run.allowed = allowed = await self._access.of(principal)
+
+        def choose_model(last: str, org_id: UUID) -> Model:
+            offered = allowed.within(org_id)
+            return offered.get(model_id) if model_id else offered.get_or_default(last)
+
         async with self._limits.message(principal.user_id) as admission:
             run = NewRun(
                 active_run.run_id,
@@ -460,7 +481,7 @@ class RunService:
                 self._clock(),
                 max_runs=self._settings.runs_per_user,
                 unstored=self.unstored.count(principal.user_id),
-                choose_model=self._last_model if chosen is None else lambda _: chosen,
+                choose_model=choose_model,
                 admit=admission.admit,
             )
 
@@ -468,6 +489,8 @@ class RunService:
                 created = write_rows(transaction, run)
                 # before the commit: afterwards the thread can be deleted, which must stop the run
                 active_run.created = created
+                if created.model is not None:  # another transaction would delay the first token
+                    active_run.prompt = read_short_prompt(transaction, created.leaf)
                 return created
 
             return await self._db.transact(principal, write)
@@ -475,17 +498,6 @@ class RunService:
     def _has_left(self, principal: Principal, org_id: UUID) -> bool:
         """Whether a user has left an organisation that the principal still names."""
         return (principal.user_id, org_id) in self._left
-
-    def _chosen(self, model_id: str) -> Model | None:
-        return self._models.get(model_id) if model_id else None
-
-    def _last_model(self, model_id: str) -> Model:
-        if model_id:
-            try:
-                return self._models.get(model_id)
-            except InvalidInput:
-                pass  # it is no longer offered
-        return self._models.default()
 
     def _on_credential_ended(self, signal: Signal) -> None:
         credential_id = signal.credential_id

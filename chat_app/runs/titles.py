@@ -12,13 +12,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound, Unavailable
-from chat_app.core.events import Finish, TextDelta, TextWasReasoning
+from chat_app.core.events import Finish, TextDelta, TextWasReasoning, Usage
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError, text_message
-from chat_app.runs.calls import ModelCalls
+from chat_app.runs.calls import ModelCalls, Requester, UserCalls
+from chat_app.runs.model_access import ModelAccess
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
@@ -66,18 +67,26 @@ async def first_question(session: AsyncSession, thread: Thread) -> str | None:
     return None if message is None else text_of(message.parts) or None
 
 
-async def suggest_title(calls: ModelCalls, model: Model, text: str) -> str | None:
+async def suggest_title(
+    calls: UserCalls, model: Model, text: str, requester: Requester
+) -> str | None:
     """A model's title for a conversation that begins with a text; None if it is unusable.
 
     An answer that was cut off, withheld or too large is unusable: it may be half a title, or no
     title yet.
+
+    Args:
+        calls: Calls the model.
+        model: The model.
+        text: The text.
+        requester: For whom.
 
     Raises:
         ProviderError: The provider failed.
     """
     title = ""
     size = SizeLimit(_MAX_ANSWER_BYTES)
-    async with calls.once(model, _prompt(text), _OPTIONS) as events:
+    async with calls.once(model, _prompt(text), _OPTIONS, requester) as events:
         async for event in events:
             size.fit(event, begins_part=False)
             if size.is_exceeded:
@@ -87,6 +96,8 @@ async def suggest_title(calls: ModelCalls, model: Model, text: str) -> str | Non
                     title += event.text
                 case TextWasReasoning():
                     title = ""
+                case Usage():
+                    events.count(event)
                 case Finish("length" | "content-filter"):
                     return None
                 case _:
@@ -118,15 +129,22 @@ class ThreadTitler:
         threads: Stores the titles.
         settings: Whether models name threads at all, and how long one may take.
         calls: Calls the models.
+        access: Finds the models that users may call.
     """
 
     def __init__(
-        self, db: Database, threads: Threads, settings: Settings, calls: ModelCalls
+        self,
+        db: Database,
+        threads: Threads,
+        settings: Settings,
+        calls: ModelCalls,
+        access: ModelAccess,
     ) -> None:
         self._db = db
         self._threads = threads
         self._settings = settings
         self._calls = calls
+        self._access = access
         self._tasks: dict[asyncio.Task[None], _TitleTask] = {}
         self._stopped = False
 
@@ -145,11 +163,12 @@ class ThreadTitler:
             principal: The owner of the thread.
             thread_id: The thread.
             user_message_id: The message that was answered.
-            model: The model that answered it.
+            model: The model that answered it; if it is off meanwhile, there is no title.
             org_id: The organisation of the thread; `PRIVATE` for none.
         """
         if self._settings.chat_titles and not model.info.acts and not self._stopped:
-            task = asyncio.create_task(self._name(principal, thread_id, user_message_id, model))
+            requester = Requester(principal, org_id, "title")
+            task = asyncio.create_task(self._name(requester, thread_id, user_message_id, model))
             self._tasks[task] = _TitleTask(principal, org_id)
             task.add_done_callback(self._done)
 
@@ -175,7 +194,8 @@ class ThreadTitler:
         wanted = self._settings.chat_titles and not model.info.acts
         if text is None or self._stopped or not wanted:
             return
-        task = asyncio.create_task(self._store_suggestion(principal, thread_id, text, model))
+        requester = Requester(principal, thread.org_id, "title")
+        task = asyncio.create_task(self._store_suggestion(requester, thread_id, text, model))
         self._tasks[task] = titling = _TitleTask(principal, thread.org_id)
         try:
             await asyncio.wait({task})
@@ -222,20 +242,21 @@ class ThreadTitler:
             task.cancel()
 
     async def _name(
-        self, principal: Principal, thread_id: UUID, user_message_id: UUID, model: Model
+        self, requester: Requester, thread_id: UUID, user_message_id: UUID, model: Model
     ) -> None:
-        async with self._db.read(principal) as session:
+        async with self._db.read(requester.principal) as session:
             text = await text_to_title(session, thread_id, user_message_id)
         if text is not None:
-            await self._store_suggestion(principal, thread_id, text, model)
+            await self._store_suggestion(requester, thread_id, text, model)
 
     async def _store_suggestion(
-        self, principal: Principal, thread_id: UUID, text: str, model: Model
+        self, requester: Requester, thread_id: UUID, text: str, model: Model
     ) -> None:
+        calls = self._calls.by(await self._access.of(requester.principal, requester.org_id))
         async with asyncio.timeout(self._settings.chat_first_token_seconds):
-            title = await suggest_title(self._calls, model, text)
+            title = await suggest_title(calls, model, text, requester)
         if title is not None:
-            await self._threads.set_model_title(principal, thread_id, title)
+            await self._threads.set_model_title(requester.principal, thread_id, title)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]

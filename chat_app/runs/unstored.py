@@ -8,10 +8,12 @@ from uuid import UUID
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import RateLimited
-from chat_app.core.events import Event, Finish, PartLocator
+from chat_app.core.events import Event, Finish, PartLocator, Usage
+from chat_app.db.tables import PRIVATE
 from chat_app.llm.base import CallOptions, Model, PromptMessage
-from chat_app.runs.calls import ModelCall, ModelCalls
+from chat_app.runs.calls import ModelCall, ModelCalls, Requester
 from chat_app.runs.create import RUNS_RETRY_SECONDS
+from chat_app.runs.model_access import ModelAccess
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.user_limits import UserLimits
@@ -38,6 +40,7 @@ class UnstoredAnswers:
         limits: How many messages a user may send.
         settings: How many answers may run for a user, and how long one may be.
         count_runs: How many runs of a user are active.
+        access: Finds the models that users may call.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class UnstoredAnswers:
         limits: UserLimits,
         settings: Settings,
         count_runs: Callable[[UUID], int],
+        access: ModelAccess,
     ) -> None:
         self._calls = calls
         self._limits = limits
         self._settings = settings
         self._count_runs = count_runs
+        self._access = access
         self._active: Counter[UUID] = Counter()
 
     def count(self, user_id: UUID) -> int:
@@ -76,7 +81,7 @@ class UnstoredAnswers:
         Raises:
             RateLimited: Too many answers are running, or too many messages were sent.
             ContextTooLong: The prompt is too long for the model.
-            ProviderError: The model failed, and so did its alternatives.
+            ProviderError: The model failed, and so did its alternatives; or it is off.
         """
         user = principal.user_id
         running = self._active[user] + self._count_runs(user)
@@ -89,7 +94,9 @@ class UnstoredAnswers:
         try:
             async with self._limits.call(user):
                 pass
-            async with self._calls.answer(model, prompt, lambda _: options) as call:
+            calls = self._calls.by(await self._access.of(principal))
+            requester = Requester(principal, PRIVATE, "api")
+            async with calls.answer(model, prompt, lambda _: options, requester) as call:
                 yield UnstoredAnswer(call.model, _fitting(call, self._settings.answer_bytes))
         finally:
             self._active[user] -= 1
@@ -104,6 +111,8 @@ async def _fitting(call: ModelCall, max_bytes: int) -> AsyncGenerator[Event]:
         index = locator.locate(event)
         begins_part = index == parts
         parts += begins_part
+        if index is None and isinstance(event, Usage):
+            call.count(event)
         fitting = size.fit(event, begins_part=begins_part)
         if fitting is not None:
             yield fitting
