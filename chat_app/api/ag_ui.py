@@ -4,7 +4,6 @@ The server owns the history. Of the messages that a client sends only the last o
 is the user's; else the client joins the answer that is being written.
 """
 
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -15,10 +14,10 @@ from starlette.responses import Response
 from chat_app.api.requests import id_of
 from chat_app.api.routing import Routes
 from chat_app.api.streaming import STREAM_HEADER, THREAD_HEADER, StreamResponse
-from chat_app.api.thread_ids import external_id_of, find_thread
+from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid, named_organisation
 from chat_app.api.wires import ag_ui, sse
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.errors import InvalidInput
 from chat_app.core.text import is_client_id
 from chat_app.services import services
 from chat_app.threads.views import RunRef
@@ -42,7 +41,7 @@ class RunAgentInput(BaseModel):
     messages: Annotated[list[dict[str, Any]], Field(max_length=10_000)]
     resume: list[dict[str, Any]] | None = None
     forwardedProps: Any = None
-    """`{model}` chooses a model."""
+    """`{model}` chooses a model, `{organisation}` that in which a new thread is made."""
 
     @property
     def model(self) -> str:
@@ -51,11 +50,23 @@ class RunAgentInput(BaseModel):
         Raises:
             InvalidInput: It is no text.
         """
+        return self._forwarded("model") or ""
+
+    @property
+    def organisation(self) -> str | None:
+        """The organisation of a new thread, by its id; `private` or None for none.
+
+        Raises:
+            InvalidInput: It is no text.
+        """
+        return self._forwarded("organisation")
+
+    def _forwarded(self, name: str) -> str | None:
         given = self.forwardedProps
-        model = given.get("model", "") if isinstance(given, dict) else ""
-        if not isinstance(model, str):
-            raise InvalidInput("forwardedProps.model is not valid here.")
-        return model
+        value = given.get(name) if isinstance(given, dict) else None
+        if value is not None and not isinstance(value, str):
+            raise InvalidInput(f"forwardedProps.{name} is not valid here.")
+        return value
 
 
 @routes.signed_in(
@@ -76,14 +87,16 @@ async def run_agent(_request: Request, principal: Principal, body: RunAgentInput
         raise InvalidInput("No run waits to be resumed.")
     thread_id = await find_thread(principal, body.threadId)
     last = body.messages[-1] if body.messages else None
-    if (
-        last is None
-        or last.get("role") != "user"
-        or await _is_stored_question(principal, thread_id, last)
-    ):
+    sent, shown = _ids_of(body.messages)
+    roles = await _roles(principal, thread_id, {sent, shown})
+    # a client has the server's id of a question if it has read the thread's messages; the id under
+    # which it has sent one is another
+    if last is None or last.get("role") != "user" or roles.get(sent) == "user":
         run, thread_id = await _active_run(principal, thread_id)
     else:
-        run, thread_id = await _send(principal, body, thread_id, _validated(last))
+        # if the client shows no answer of the thread, the message follows the last one there
+        below = shown if shown is not None and roles.get(shown) == "assistant" else "head"
+        run, thread_id = await _send(principal, body, thread_id, _validated(last), below)
     server_ids = {"threadId": str(thread_id), "runId": str(run.run_id)}
     encoder = ag_ui.AgUiEncoder(
         run.message_id,
@@ -122,6 +135,7 @@ async def _send(
     body: RunAgentInput,
     thread_id: UUID | None,
     message: ag_ui.AgUiUserMessage,
+    below: UUID | Literal["head"],
 ) -> tuple[RunRef, UUID]:
     created = await services().runs.send(
         principal,
@@ -130,53 +144,31 @@ async def _send(
         thread_id=thread_id,
         external_id=external_id_of(body.threadId),
         model=body.model,
-        below=await _below(principal, thread_id, body.messages),
+        org_id=named_organisation(body.organisation),
+        below=below,
     )
     return RunRef(created.run_id, created.message_id), created.thread_id
 
 
-async def _is_stored_question(
-    principal: Principal, thread_id: UUID | None, message: dict[str, Any]
-) -> bool:
-    """Whether a message has the id that a question of the thread has here.
-
-    A client has it that has read the messages of the thread. The id under which a client has sent
-    a message is another one.
-    """
-    with suppress(NotFound):
-        given = str(message.get("id"))
-        if thread_id is not None and await _find(principal, thread_id, given) == "user":
-            return True
-    return False
-
-
-async def _below(
-    principal: Principal, thread_id: UUID | None, messages: list[dict[str, Any]]
-) -> UUID | Literal["head"]:
-    """The message that the last one follows: the answer that the client shows above it.
-
-    If the client shows none, or one that is not of the thread, it is the last message there.
-    """
-    if thread_id is None:
-        return "head"
+def _ids_of(messages: list[dict[str, Any]]) -> tuple[UUID | None, UUID | None]:
+    """The id of the last message, and of the answer that is shown above it, if they are UUIDs."""
     answers = (ag_ui.answer_of(each) for each in reversed(messages[:-1]))
     shown = next((answer for answer in answers if answer is not None), "")
-    with suppress(NotFound):
-        if await _find(principal, thread_id, shown) == "assistant":
-            return id_of(shown)
-    return "head"
+    return (_uuid(str(messages[-1].get("id"))) if messages else None), _uuid(shown)
 
 
-async def _find(principal: Principal, thread_id: UUID, given: str) -> str:
-    """The role of a message of a thread.
+def _uuid(text: str) -> UUID | None:
+    return id_of(text) if is_uuid(text) else None
 
-    Raises:
-        NotFound: The thread has none with this id.
-    """
-    found, role = await services().threads.find_message(principal, thread_id, given)
-    if found != id_of(given):
-        raise NotFound  # it is the id under which a client has sent it
-    return role
+
+async def _roles(
+    principal: Principal, thread_id: UUID | None, ids: set[UUID | None]
+) -> dict[UUID | None, str]:
+    """The roles of those of some messages that are in a thread."""
+    known = {each for each in ids if each is not None}
+    if thread_id is None or not known:
+        return {}
+    return {**await services().threads.roles(principal, thread_id, known)}
 
 
 def _validated(last: dict[str, Any]) -> ag_ui.AgUiUserMessage:

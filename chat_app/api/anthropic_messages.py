@@ -213,12 +213,13 @@ async def create(
     """Answer a conversation, or store one message and answer it."""
     body.check()
     message_id, thinking = f"msg_{uuid4().hex}", body.wants_thinking
+    stores = wants_store(request)
     call = ProviderCall(
-        model=find_model(body.model),
+        model=await find_model(principal, body.model, stores=stores),
         prompt=prompt_of(body.system, body.messages),
         options=body.options,
         streams=bool(body.stream),
-        stores=wants_store(request),
+        stores=stores,
         encoder=lambda model: MessagesEncoder(message_id, model, thinking=thinking),
         whole=lambda model, answer: message(message_id, model, answer, thinking=thinking),
         keepalive=KEEPALIVE,

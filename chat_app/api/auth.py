@@ -189,7 +189,7 @@ async def sign_in(request: Request, fields: Fields) -> Response:
 @routes.form("/api/auth/signup", error_page=SIGN_UP_PAGE, fields=(*_CREDENTIALS, "name"))
 async def sign_up(request: Request, fields: Fields) -> Response:
     """Create an account from `email`, `password` and `name`; sign in, or send an email first."""
-    if services().settings.sign_up_requires_verification:
+    if await services().sign_up_policies.needs_verified_email():
         return await begin_sign_up(request, fields)
     identity = await services().accounts.sign_up(
         email=fields.get("email", ""),

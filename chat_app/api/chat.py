@@ -14,11 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from chat_app.api.errors import NO_STORE
 from chat_app.api.problems import MEDIA_TYPE, problem
-from chat_app.api.requests import id_of
+from chat_app.api.requests import Query, id_of
 from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import EVENT_STREAM, Routes
 from chat_app.api.streaming import STREAM_HEADER, THREAD_HEADER, StreamResponse
-from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
+from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid, named_organisation
 from chat_app.api.wires import ai_sdk, sse
 from chat_app.api.wires.ai_sdk_positions import POSITION_HEADER, Position, position_of
 from chat_app.auth.principal import Principal
@@ -27,6 +27,7 @@ from chat_app.core.text import is_client_id
 from chat_app.llm.base import Effort, Model
 from chat_app.runs.create import CreatedRun
 from chat_app.services import services
+from chat_app.threads.actions import check_membership
 from chat_app.threads.options import allowed_efforts
 from chat_app.threads.views import RunRef, Window
 
@@ -62,7 +63,7 @@ class UserMessage(BaseModel):
 class ChatRequest(BaseModel):
     """The body that `HttpChatTransport` sends; other fields are ignored."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     id: str | None = None
     messages: Annotated[list[dict[str, Any]], Field(max_length=10_000)] = []
@@ -71,6 +72,8 @@ class ChatRequest(BaseModel):
     messageId: Annotated[str | None, Field(max_length=64)] = None
     parentId: Annotated[str | None, Field(max_length=64)] = None
     model: Annotated[str, Field(max_length=200)] = ""
+    organisation: str | None = None
+    """The organisation in which a new thread is made, by its id; `private` or null for none."""
 
 
 class StopRequest(BaseModel):
@@ -183,19 +186,37 @@ class ModelResponse(ResponseModel):
 
 
 class OfferedModels(ResponseModel):
-    """The models that users can choose, and the one that answers if they choose none."""
+    """The models that the user can choose, and the one that answers if they choose none."""
 
     models: list[ModelResponse]
     default: str | None
 
 
-@routes.signed_in("GET", "/api/models", response=OfferedModels, scope="models")
-async def models(_request: Request, _principal: Principal) -> OfferedModels:
-    """The models that users can choose."""
-    found = services().models.all()
+class OfferedModelsQuery(Query):
+    """For which chats the models are listed."""
+
+    organisation: str = "private"
+    """The id of an organisation, for the chats in it; `private` for those in none."""
+
+
+@routes.signed_in(
+    *("GET", "/api/models"),
+    query=OfferedModelsQuery,
+    response=OfferedModels,
+    errors=(404,),
+    scope="models",
+)
+async def models(
+    _request: Request, principal: Principal, query: OfferedModelsQuery
+) -> OfferedModels:
+    """The models that the user can choose."""
+    org_id = named_organisation(query.organisation)
+    check_membership(principal, org_id)
+    allowed = await services().model_access.of(principal, org_id)
+    found = allowed.all()
     await services().models.prices.look_up(model.id for model in found)
     offered = [_model(model) for model in found]
-    default = services().models.default().id if offered else None
+    default = allowed.default().id if offered else None
     return OfferedModels(models=offered, default=default)
 
 
@@ -232,6 +253,7 @@ async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | Non
         thread_id=thread_id,
         external_id=external_id_of(body.id) if body.id is not None else None,
         model=body.model,
+        org_id=named_organisation(body.organisation),
         edits=edits,
         below=below,
     )

@@ -235,12 +235,13 @@ async def create(
     body.check()
     completion_id, created = f"chatcmpl-{new_short_id()}", int(time.time())
     has_usage = bool(body.stream_options and body.stream_options.include_usage)
+    stores = wants_store(request, body.store)
     call = ProviderCall(
-        model=find_model(body.model),
+        model=await find_model(principal, body.model, stores=stores),
         prompt=prompt_of(body.messages),
         options=body.options,
         streams=bool(body.stream),
-        stores=wants_store(request, body.store),
+        stores=stores,
         encoder=lambda model: ChatCompletionEncoder(completion_id, model, created, usage=has_usage),
         whole=lambda model, answer: completion(completion_id, model, created, answer),
         keepalive=KEEPALIVE,

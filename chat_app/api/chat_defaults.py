@@ -45,15 +45,6 @@ class OptionsChange(Body):
     ] = None
 
     @property
-    def chosen_model(self) -> str | None:
-        """The id of the model, if the body has one.
-
-        Raises:
-            InvalidInput: There is no such model.
-        """
-        return services().models.get(self.model).id if self.model else None
-
-    @property
     def options(self) -> dict[str, Any]:
         """What the body has of the fields of `ChatOptions`."""
         chosen = self.model_dump(
@@ -94,7 +85,9 @@ async def fetch(_request: Request, principal: Principal) -> ChatDefaultsResponse
 @routes.signed_in("PATCH", "/api/account/chat-defaults", body=OptionsChange, max_bytes=MAX_BYTES)
 async def change(_request: Request, principal: Principal, body: OptionsChange) -> None:
     """Choose what new chats begin with."""
-    model = body.chosen_model
+    model = None
+    if body.model:
+        model = (await services().model_access.of(principal)).get_anywhere(body.model).id
     if body.options:
         await services().new_chat_options.change(principal, body.options)
     if model is not None:

@@ -92,6 +92,15 @@ NATIVE = ApiFamily(
     error_model=Problem,
     media_type=MEDIA_TYPE,
 )
+NATIVE_ACCOUNT = replace(
+    NATIVE,
+    prefixes=(
+        *("/api/account", "/api/admin", "/api/organisations", "/api/invitations"),
+        "/api/cloud",
+    ),
+    credentials=frozenset({"session"}),
+)
+"""What only the user may do: no key has a scope for it."""
 ANTHROPIC = ApiFamily(
     "anthropic",
     ("/v1/messages",),
@@ -134,7 +143,10 @@ MCP = ApiFamily(
     checks_origin=True,
 )
 SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
-FAMILIES = (NATIVE, OPENAI, OPENAI_RESPONSES, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)
+FAMILIES = (
+    *(NATIVE, NATIVE_ACCOUNT, OPENAI, OPENAI_RESPONSES, ANTHROPIC),
+    *(ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM),
+)
 
 OTHER = ApiFamily("other", (), frozenset({"session"}))
 """Every other path: pages, health checks, public metadata."""

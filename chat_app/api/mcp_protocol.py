@@ -37,7 +37,7 @@ from chat_app.api.wires.mcp import (
     result_message,
 )
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, NotFound
+from chat_app.core.errors import ChatError
 from chat_app.core.json_values import JsonObject
 from chat_app.core.logging import log_unexpected_error
 
@@ -144,7 +144,7 @@ async def respond(principal: Principal, request: McpRequest) -> AsyncGenerator[J
                 async for message in messages:
                     yield message
         else:
-            yield result_message(request.id, _result(request, _answer(request)))
+            yield result_message(request.id, _result(request, await _answer(principal, request)))
     except RpcError as error:
         yield error_message(request.id, error.code, error.message, error.data)
     except ChatError as error:
@@ -181,7 +181,7 @@ def _check(request: McpRequest) -> None:
             raise RpcError(HEADER_MISMATCH, message)
 
 
-def _answer(request: McpRequest) -> JsonObject:
+async def _answer(principal: Principal, request: McpRequest) -> JsonObject:
     """The result of a method that calls nothing.
 
     Raises:
@@ -206,7 +206,7 @@ def _answer(request: McpRequest) -> JsonObject:
         case "ping":
             return {}
         case "tools/list":
-            return {"tools": [_described(tool) for tool in TOOLS.values()]}
+            return {"tools": [await _described(principal, tool) for tool in TOOLS.values()]}
         case _:
             raise _unknown_method()
 
@@ -251,8 +251,6 @@ async def tool_messages(request: McpRequest, steps: Steps) -> AsyncGenerator[Jso
                     yield None
                 else:
                     yield progress_message(token, step.count, step.text)
-    except NotFound:
-        result = _failed("Chat not found.")
     except ChatError as error:
         result = _failed(error.message)
     yield _called(request, result)
@@ -282,11 +280,12 @@ def _result(request: McpRequest, result: JsonObject) -> JsonObject:
     return methods.serialize_server_result(request.method, request.version, result)
 
 
-def _described(tool: McpTool) -> JsonObject:
+async def _described(principal: Principal, tool: McpTool) -> JsonObject:
+    is_ask = tool.name == "ask"
     return {
         "name": tool.name,
         "title": tool.title,
-        "description": ask_description() if tool.name == "ask" else tool.description,
+        "description": await ask_description(principal) if is_ask else tool.description,
         "inputSchema": _SCHEMAS[tool.arguments],
         "outputSchema": _SCHEMAS[tool.result],
         "annotations": {

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chat_app.api.requests import id_of
 from chat_app.api.responses import Timestamp
-from chat_app.api.thread_ids import named_thread
+from chat_app.api.thread_ids import named_organisation, named_thread
 from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
 from chat_app.core.events import ReasoningDelta, TextDelta, fold
@@ -189,6 +189,8 @@ class AskArguments(Arguments):
     """The thread to continue; without it, a new one begins."""
     model: str | None = None
     """The id of a model; without it, the last one of the thread, or the default."""
+    organisation: str | None = None
+    """The id of the user's organisation in which a new thread is made; without it, in none."""
 
 
 class Answer(Structured):
@@ -256,6 +258,7 @@ async def ask(principal: Principal, arguments: AskArguments) -> Steps:
         client_id=uuid4().hex,
         thread_id=thread_id,
         model=arguments.model or "",
+        org_id=named_organisation(arguments.organisation),
     )
     yield Progress(0)
     followed = services().runs.follow(principal, created.run_id)
@@ -374,9 +377,9 @@ def _url(thread_id: UUID) -> str:
     return f"{services().settings.url}/c/{thread_id}"
 
 
-def ask_description() -> str:
-    """What models read of `ask`, with the models of this server."""
-    ids = [model.id for model in services().models.all()]
+async def ask_description(principal: Principal) -> str:
+    """What models read of `ask`, with the models that the user can choose."""
+    ids = [model.id for model in (await services().model_access.of(principal)).all()]
     listed = ", ".join(ids[:_LISTED_MODELS]) + (", …" if len(ids) > _LISTED_MODELS else "")
     return f"{_ASK} Models: {listed}." if ids else _ASK
 

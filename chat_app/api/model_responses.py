@@ -283,7 +283,7 @@ async def create(
     echoed = {**body.echoed(tools), "store": stores}
     head = ResponseHead(f"resp_{uuid4().hex}", int(time.time()), echoed)
     call = ProviderCall(
-        model=find_model(body.model),
+        model=await find_model(principal, body.model, stores=stores),
         prompt=prompt_of(body.instructions, body.input),
         options=body.options(tools),
         streams=bool(body.stream),

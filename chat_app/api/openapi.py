@@ -196,7 +196,7 @@ def _family(path: str) -> ApiFamily:
 
 
 def _tag(path: str) -> str:
-    if (family := _family(path)) is not NATIVE:
+    if (family := _family(path)).name != NATIVE.name:
         return family.name
     name = path.removeprefix("/api/").partition("/")[0]
     return "docs" if name == "openapi.json" else name

@@ -3,16 +3,17 @@
 They take a session and no API key. An organisation to which the user does not belong is missing.
 """
 
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
 from starlette.requests import Request
 
-from chat_app.api.requests import Body, id_of
+from chat_app.api.requests import Body, id_of, require_step_up
 from chat_app.api.responses import ResponseModel, Timestamp, client_of
 from chat_app.api.routing import Routes
 from chat_app.auth.principal import Principal, Role
 from chat_app.core.errors import InvalidInput
-from chat_app.orgs.organisations import OrganisationView
 from chat_app.services import services
 
 MAX_BYTES = 4_000
@@ -102,7 +103,7 @@ class InvitationOut(ResponseModel):
     """The member who sent it; null if their account is gone."""
     created_at: Timestamp
     expires_at: Timestamp
-    expired: bool
+    expired: Annotated[bool, Field(validation_alias="is_expired")]
     """Whether its link works no longer; it can be sent again."""
 
 
@@ -112,10 +113,30 @@ class InvitationsOut(ResponseModel):
     invitations: list[InvitationOut]
 
 
-class CreatedInvitation(ResponseModel):
-    """The id of an invitation."""
+class SentInvitationOut(ResponseModel):
+    """An invitation that was sent."""
 
     id: UUID
+    link: str | None
+    """Where no mail server is set up, the link to hand over; it is not shown again."""
+
+
+class ReceivedInvitationOut(ResponseModel):
+    """An invitation that the user can accept or decline."""
+
+    id: UUID
+    organisation: str
+    """Its name."""
+    role: Role
+    invited_by: str | None
+    """The email of the member who sent it; null if their account is gone."""
+    expires_at: Timestamp
+
+
+class ReceivedInvitationsOut(ResponseModel):
+    """The open invitations of the user's verified email, the newest first."""
+
+    invitations: list[ReceivedInvitationOut]
 
 
 class JoinedOrganisation(ResponseModel):
@@ -128,7 +149,7 @@ class JoinedOrganisation(ResponseModel):
 async def list_organisations(_request: Request, principal: Principal) -> OrganisationsOut:
     """The organisations of the user."""
     found = await services().organisations.of(principal)
-    return OrganisationsOut(organisations=[_organisation(one) for one in found])
+    return OrganisationsOut.model_validate({"organisations": found}, from_attributes=True)
 
 
 @routes.signed_in(
@@ -141,13 +162,15 @@ async def list_organisations(_request: Request, principal: Principal) -> Organis
 )
 async def create(_request: Request, principal: Principal, body: NewOrganisation) -> OrganisationOut:
     """Create an organisation, of which the user is the owner."""
-    return _organisation(await services().organisations.create(principal, body.name))
+    made = await services().organisations.create(principal, body.name)
+    return OrganisationOut.model_validate(made, from_attributes=True)
 
 
 @routes.signed_in("GET", "/api/organisations/{id}", response=OrganisationOut)
 async def fetch(request: Request, principal: Principal) -> OrganisationOut:
     """One organisation."""
-    return _organisation(await services().organisations.get(principal, _org_id(request)))
+    found = await services().organisations.get(principal, _org_id(request))
+    return OrganisationOut.model_validate(found, from_attributes=True)
 
 
 @routes.signed_in(
@@ -157,10 +180,15 @@ async def fetch(request: Request, principal: Principal) -> OrganisationOut:
     errors=(403,),
 )
 async def change(request: Request, principal: Principal, body: OrganisationChange) -> None:
-    """Change the name, or whether admins may read chats."""
+    """Change the name, or whether admins may read chats.
+
+    To let them, the user must have authenticated lately, else 403 `step_up_required`.
+    """
     fields = body.model_fields_set
     if not fields:
         raise InvalidInput("There is nothing to change.")
+    if body.allowsAdminReading:
+        require_step_up(request)
     await services().organisations.change(
         principal,
         _org_id(request),
@@ -178,29 +206,17 @@ async def delete(request: Request, principal: Principal) -> None:
 @routes.signed_in("POST", "/api/organisations/{id}/leave", errors=(409,))
 async def leave(request: Request, principal: Principal) -> None:
     """Leave an organisation; the last owner can't."""
-    await services().organisations.leave(principal, _org_id(request))
+    await services().members.leave(principal, _org_id(request))
 
 
 @routes.signed_in("GET", "/api/organisations/{id}/members", response=MembersOut)
 async def list_members(request: Request, principal: Principal) -> MembersOut:
     """The members of an organisation."""
-    found = await services().organisations.members(principal, _org_id(request))
-    return MembersOut(
-        members=[
-            MemberOut(
-                user_id=one.user_id,
-                email=one.email,
-                name=one.name,
-                role=one.role,
-                joined_at=one.joined_at,
-                is_self=one.is_self,
-            )
-            for one in found
-        ]
-    )
+    found = await services().members.of(principal, _org_id(request))
+    return MembersOut.model_validate({"members": found}, from_attributes=True)
 
 
-@routes.signed_in(
+@routes.fresh(
     *("PATCH", "/api/organisations/{id}/members/{member}"),
     body=NewRole,
     max_bytes=MAX_BYTES,
@@ -208,74 +224,90 @@ async def list_members(request: Request, principal: Principal) -> MembersOut:
 )
 async def change_role(request: Request, principal: Principal, body: NewRole) -> None:
     """Change the role of a member."""
-    await services().organisations.change_role(
+    await services().members.change_role(
         principal, _org_id(request), id_of(request.path_params["member"]), body.role
     )
 
 
-@routes.signed_in("DELETE", "/api/organisations/{id}/members/{member}", errors=(403, 409))
+@routes.fresh("DELETE", "/api/organisations/{id}/members/{member}", errors=(403, 409))
 async def remove(request: Request, principal: Principal) -> None:
     """Remove a member; their running answers in the organisation end."""
     member_id = id_of(request.path_params["member"])
-    await services().organisations.remove(principal, _org_id(request), member_id)
+    await services().members.remove(principal, _org_id(request), member_id)
 
 
 @routes.signed_in("GET", "/api/organisations/{id}/invitations", response=InvitationsOut)
 async def list_invitations(request: Request, principal: Principal) -> InvitationsOut:
     """The invitations of an organisation that were not accepted yet."""
     found = await services().invitations.open(principal, _org_id(request))
-    return InvitationsOut(
-        invitations=[
-            InvitationOut(
-                id=one.id,
-                email=one.email,
-                role=one.role,
-                invited_by=one.invited_by,
-                created_at=one.created_at,
-                expires_at=one.expires_at,
-                expired=one.is_expired,
-            )
-            for one in found
-        ]
-    )
+    return InvitationsOut.model_validate({"invitations": found}, from_attributes=True)
 
 
 @routes.signed_in(
     *("POST", "/api/organisations/{id}/invitations"),
     body=NewInvitation,
     max_bytes=MAX_BYTES,
-    response=CreatedInvitation,
+    response=SentInvitationOut,
     status=201,
     errors=(403, 409, 503),
 )
-async def invite(request: Request, principal: Principal, body: NewInvitation) -> CreatedInvitation:
+async def invite(request: Request, principal: Principal, body: NewInvitation) -> SentInvitationOut:
     """Send an invitation by email."""
-    made = await services().invitations.invite(
+    sent = await services().invitations.invite(
         principal,
         _org_id(request),
         email=body.email,
         role=body.role,
         client_ip=client_of(request),
     )
-    return CreatedInvitation(id=made)
+    return SentInvitationOut.model_validate(sent, from_attributes=True)
 
 
 @routes.signed_in(
-    "POST", "/api/organisations/{id}/invitations/{invitation}/resend", errors=(403, 503)
+    *("POST", "/api/organisations/{id}/invitations/{invitation}/resend"),
+    response=SentInvitationOut,
+    errors=(403, 503),
 )
-async def resend(request: Request, principal: Principal) -> None:
+async def resend(request: Request, principal: Principal) -> SentInvitationOut:
     """Send an invitation again, with a new link."""
-    invitation_id = id_of(request.path_params["invitation"])
-    await services().invitations.resend(
-        principal, _org_id(request), invitation_id, client_ip=client_of(request)
+    sent = await services().invitations.resend(
+        principal, _org_id(request), _invitation_id(request), client_ip=client_of(request)
     )
+    return SentInvitationOut.model_validate(sent, from_attributes=True)
 
 
 @routes.signed_in("DELETE", "/api/organisations/{id}/invitations/{invitation}", errors=(403,))
 async def revoke(request: Request, principal: Principal) -> None:
     """Revoke an invitation."""
-    invitation_id = id_of(request.path_params["invitation"])
-    await services().invitations.revoke(principal, _org_id(request), invitation_id)
+    await services().invitations.revoke(principal, _org_id(request), _invitation_id(request))
+
+
+@routes.signed_in("GET", "/api/invitations", response=ReceivedInvitationsOut)
+async def list_received(_request: Request, principal: Principal) -> ReceivedInvitationsOut:
+    """The invitations that wait for the user's answer: those of their verified email."""
+    found = await services().received_invitations.of(principal)
+    return ReceivedInvitationsOut.model_validate({"invitations": found}, from_attributes=True)
+
+
+@routes.signed_in(
+    *("POST", "/api/invitations/{id}/accept"),
+    response=JoinedOrganisation,
+    errors=(403, 404, 409),
+)
+async def accept_received(request: Request, principal: Principal) -> JoinedOrganisation:
+    """Join the organisation of an invitation of the user's verified email, without its link.
+
+    New tabs of the user begin in it.
+    """
+    invitation_id = id_of(request.path_params["id"])
+    joined = await services().received_invitations.accept(principal, invitation_id)
+    return JoinedOrganisation(id=joined)
+
+
+@routes.signed_in("POST", "/api/invitations/{id}/decline", errors=(403, 404))
+async def decline(request: Request, principal: Principal) -> None:
+    """Revoke an invitation of the user's verified email."""
+    await services().received_invitations.decline(principal, id_of(request.path_params["id"]))
 
 
 @routes.signed_in(
@@ -288,19 +320,17 @@ async def revoke(request: Request, principal: Principal) -> None:
 async def accept(
     _request: Request, principal: Principal, body: InvitationToken
 ) -> JoinedOrganisation:
-    """Join the organisation of an invitation that was sent to the user's verified email."""
-    return JoinedOrganisation(id=await services().invitations.accept(principal, body.token))
+    """Join the organisation of an invitation that was sent to the user's verified email.
+
+    New tabs of the user begin in it.
+    """
+    joined = await services().invitations.accept(principal, body.token)
+    return JoinedOrganisation(id=joined)
 
 
 def _org_id(request: Request) -> UUID:
     return id_of(request.path_params["id"])
 
 
-def _organisation(one: OrganisationView) -> OrganisationOut:
-    return OrganisationOut(
-        id=one.id,
-        name=one.name,
-        role=one.role,
-        allows_admin_reading=one.allows_admin_reading,
-        created_at=one.created_at,
-    )
+def _invitation_id(request: Request) -> UUID:
+    return id_of(request.path_params["invitation"])

@@ -34,6 +34,7 @@ from chat_app.core.events import (
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import Part
 from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.llm.registry import UnknownModel
 from chat_app.runs.calls import answering_model
 from chat_app.runs.unstored import UnstoredAnswer
 from chat_app.services import services
@@ -44,7 +45,9 @@ _FAILURES = {
     "context_too_long": (400, "context_length_exceeded"),
     "answer_withheld": (400, "content_filter"),
     "request_rejected": (400, "request_rejected"),
+    "tools_rejected": (400, "tools_rejected"),
     "model_not_offered": (404, "model_not_found"),
+    "model_switched_off": (404, "model_not_found"),
     "rate_limited": (429, "rate_limit_exceeded"),
     "quota_exhausted": (429, "insufficient_quota"),
     "first_token_timeout": (504, "timeout"),
@@ -191,15 +194,22 @@ class ClosingStream(StreamResponse):
             await super().__call__(scope, self._watch.receive, send)
 
 
-def find_model(model_id: str) -> Model:
-    """A model that users can choose.
+async def find_model(principal: Principal, model_id: str, *, stores: bool) -> Model:
+    """The model that a call names.
+
+    Args:
+        principal: The user.
+        model_id: Its id.
+        stores: Whether the call is stored: then its chat, which may be in an organisation, decides
+            whether the user may call the model.
 
     Raises:
-        ModelNotFound: There is no such model.
+        ModelNotFound: There is no such model, or the user may not call it.
     """
     try:
-        return services().models.get(model_id)
-    except InvalidInput:
+        allowed = await services().model_access.of(principal)
+        return allowed.get_anywhere(model_id) if stores else allowed.get(model_id)
+    except UnknownModel:
         raise ModelNotFound(model_id) from None
 
 
@@ -255,6 +265,7 @@ async def answer_call(
     Raises:
         ClientDisconnect: The client has left.
         InvalidInput: The model does not see the images, or the call cannot be stored.
+        ModelNotFound: The user may not call the model in the chat of the call.
         ModelFailed: The model failed, and so did its alternatives.
         RateLimited: The user has reached a limit.
     """
@@ -285,7 +296,10 @@ async def _collect(
 
 async def _stored(request: Request, principal: Principal, call: ProviderCall) -> Response:
     ask = (principal, call.model, call.prompt, call.options)
-    stored = await start_stored_call(request, *ask)
+    try:
+        stored = await start_stored_call(request, *ask)
+    except UnknownModel:
+        raise ModelNotFound(call.model.id) from None
     events = events_of_stored_call(principal, stored)
     async with AsyncExitStack() as resources:
         watch = ClientWatch(request)

@@ -82,10 +82,10 @@ class AnthropicModels(ProviderResponse):
     scope="models",
 )
 async def list_models(
-    request: Request, _principal: Principal, query: ModelsQuery
+    request: Request, principal: Principal, query: ModelsQuery
 ) -> OpenAIModels | AnthropicModels:
-    """The models that users can choose; in Anthropic's form with `anthropic-version`."""
-    models = services().models.all()
+    """The models that the user can choose; in Anthropic's form with `anthropic-version`."""
+    models = (await services().model_access.of(principal)).all()
     if family_of(request.scope) is not ANTHROPIC:
         return OpenAIModels(data=[_openai(model) for model in models])
     if not 1 <= query.limit <= _MAX_PAGE:
@@ -113,10 +113,11 @@ async def list_models(
     response=OpenAIModel | AnthropicModel,
     scope="models",
 )
-async def find_model(request: Request, _principal: Principal) -> OpenAIModel | AnthropicModel:
+async def find_model(request: Request, principal: Principal) -> OpenAIModel | AnthropicModel:
     """One of the models; in Anthropic's form with `anthropic-version`."""
     model_id = request.path_params["model"]
-    found = [model for model in services().models.all() if model.id == model_id]
+    offered = (await services().model_access.of(principal)).all()
+    found = [model for model in offered if model.id == model_id]
     if not found:
         raise ModelNotFound(model_id)
     if family_of(request.scope) is not ANTHROPIC:

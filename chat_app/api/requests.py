@@ -97,13 +97,23 @@ def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
 
     @signed_in
     async def handle(request: Request, principal: Principal) -> Any:
-        resolved = request.scope.get("session")
-        if not isinstance(resolved, ResolvedSession):
-            raise Unauthenticated
-        require_fresh(resolved, services().clock(), services().settings)
+        require_step_up(request)
         return await route(request, principal)
 
     return handle
+
+
+def require_step_up(request: Request) -> None:
+    """Refuse a request whose user has not authenticated lately; see `fresh`.
+
+    Raises:
+        Unauthenticated: The request has no session.
+        StepUpRequired: The user must confirm their identity.
+    """
+    resolved = request.scope.get("session")
+    if not isinstance(resolved, ResolvedSession):
+        raise Unauthenticated
+    require_fresh(resolved, services().clock(), services().settings)
 
 
 def admin(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
@@ -195,10 +205,25 @@ async def read_json(request: Request, model: type[_Model], *, max_bytes: int) ->
         raise _invalid(error, "The request must be a JSON object.") from None
 
 
+_EXPLAINED = {
+    "missing": "{field} is required.",
+    "extra_forbidden": "{field} is not known here.",
+    "literal_error": "{field} must be {expected}.",
+    "string_too_long": "{field} has more than {max_length} characters.",
+    "too_long": "{field} has more than {max_length} items.",
+    "greater_than_equal": "{field} must be at least {ge}.",
+    "less_than_equal": "{field} must be at most {le}.",
+}
+"""The type of an error of pydantic → the message of a field; of others, that it is not valid."""
+
+
 def _invalid(error: ValidationError, otherwise: str) -> InvalidInput:
     """What is wrong, naming the first field that is."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     # pydantic puts the branch of a union behind the field, such as literal['regular','archived']
     names = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
     field = ".".join(names)[:100]
-    return InvalidInput(f"{field} is not valid here." if field else otherwise, field)
+    if not field:
+        return InvalidInput(otherwise)
+    explained = _EXPLAINED.get(first["type"], "{field} is not valid here.")
+    return InvalidInput(explained.format(field=field, **first.get("ctx", {})), field)

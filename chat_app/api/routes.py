@@ -40,6 +40,7 @@ from chat_app.api import (
     step_up,
     threads,
     two_factor,
+    usage,
 )
 from chat_app.api.docs_page import docs_page, problem_kinds
 from chat_app.api.errors import CatchBugs, exception_handlers
@@ -131,6 +132,7 @@ routes: list[ApiRoute] = [
     *audit.routes,
     *organisations.routes,
     *chat_defaults.routes,
+    *usage.routes,
     *two_factor.routes,
     *passkeys.routes,
     *api_keys.routes,

@@ -1,4 +1,5 @@
-"""How requests name a thread: by its id, or by the id that a program has made for it.
+"""How requests name a thread: by its id, or by the id that a program has made for it; and its
+organisation.
 
 A UUID is always one of ours: an unknown, a foreign and a deleted one look the same. Any other id is
 looked up among the user's own threads alone, so there is no foreign one.
@@ -13,6 +14,7 @@ from chat_app.api.requests import id_of
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.core.text import is_client_id
+from chat_app.db.tables import PRIVATE
 from chat_app.services import services
 
 
@@ -59,6 +61,18 @@ async def named_thread(principal: Principal, text: str) -> UUID:
     if thread_id is None:
         raise NotFound
     return thread_id
+
+
+def named_organisation(text: str | None) -> UUID:
+    """The organisation that a new thread is made in; `PRIVATE` for none.
+
+    Args:
+        text: Its id; None, or `private`, for none.
+
+    Raises:
+        NotFound: It is no id. Whether the user belongs to it is not checked.
+    """
+    return PRIVATE if text in (None, "private") else id_of(text)
 
 
 async def thread_in_path(request: Request, principal: Principal) -> UUID:

@@ -17,7 +17,7 @@ from chat_app.api.etags import json_if_changed
 from chat_app.api.requests import Body, Query, WholeNumber, id_of
 from chat_app.api.responses import ResponseModel, Timestamp
 from chat_app.api.routing import Routes
-from chat_app.api.thread_ids import thread_in_path
+from chat_app.api.thread_ids import named_organisation, thread_in_path
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import PRIVATE, ThreadStatus
@@ -258,11 +258,16 @@ async def change(request: Request, principal: Principal, body: ThreadChange) -> 
             raise InvalidInput("`orgId` can't be combined with other fields.")
         await services().threads.move(principal, thread_id, org_id_of(body.orgId))
         return
+    model = None
+    if body.model:
+        thread = await services().threads.get(principal, thread_id)
+        allowed = await services().model_access.of(principal, thread.org_id)
+        model = allowed.get(body.model).id
     await services().threads.change(
         principal,
         thread_id,
         title=body.title if "title" in fields else None,
-        model=body.chosen_model,
+        model=model,
         options=body.options,
         status=body.status if "status" in fields else None,
         custom=(body.custom or {}) if "custom" in fields else None,
@@ -303,7 +308,7 @@ def _organisation(text: str) -> UUID | None:
     Raises:
         NotFound: It is no id.
     """
-    return None if text == "all" else PRIVATE if text == "private" else id_of(text)
+    return None if text == "all" else named_organisation(text)
 
 
 def _checked(text: str) -> str:

@@ -30,8 +30,13 @@ from chat_app.client.models import (
     ChatModel,
     ChatModels,
     ChatThread,
+    ChatUsage,
+    DayUsage,
     ModelPrice,
+    ModelUsage,
+    PurposeUsage,
     TokenUsage,
+    UsageCounts,
 )
 from chat_app.client.operations import ThreadChanges
 from chat_app.client.sync_client import AnswerStream, ChatClient
@@ -49,10 +54,14 @@ __all__ = [
     "ChatModel",
     "ChatModels",
     "ChatThread",
+    "ChatUsage",
+    "DayUsage",
     "ErrorEvent",
     "FinishEvent",
     "ModelPrice",
+    "ModelUsage",
     "NoticeEvent",
+    "PurposeUsage",
     "ReasoningEvent",
     "TextEvent",
     "TextWasReasoningEvent",
@@ -61,5 +70,6 @@ __all__ = [
     "ToolApprovalEvent",
     "ToolCallEvent",
     "ToolResultEvent",
+    "UsageCounts",
     "WholePartEvent",
 ]

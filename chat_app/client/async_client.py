@@ -19,8 +19,15 @@ from chat_app.client.endpoint import (
 )
 from chat_app.client.errors import NO_ANSWER, ApiError
 from chat_app.client.events import AnswerEvent
-from chat_app.client.models import ChatMessage, ChatModels, ChatThread
-from chat_app.client.operations import ApiRequest, Id, Steps, ThreadChanges, ThreadFilter
+from chat_app.client.models import ChatMessage, ChatModels, ChatThread, ChatUsage
+from chat_app.client.operations import (
+    ApiRequest,
+    Id,
+    OrganisationId,
+    Steps,
+    ThreadChanges,
+    ThreadFilter,
+)
 
 _T = TypeVar("_T")
 
@@ -141,11 +148,20 @@ class AsyncChatClient:
         """See `ChatClient.models`."""
         return await self._call(operations.models())
 
+    async def usage(self, days: int = 30) -> ChatUsage:
+        """See `ChatClient.usage`."""
+        return await self._call(operations.usage(days))
+
     async def threads(
-        self, *, search: str = "", status: ThreadFilter = "regular", limit: int | None = None
+        self,
+        *,
+        search: str = "",
+        status: ThreadFilter = "regular",
+        limit: int | None = None,
+        organisation: OrganisationId = "private",
     ) -> list[ChatThread]:
         """See `ChatClient.threads`."""
-        return await self._run(operations.threads(search, status, limit))
+        return await self._run(operations.threads(search, status, limit, organisation))
 
     async def thread(self, thread_id: Id) -> ChatThread:
         """See `ChatClient.thread`."""
@@ -157,13 +173,18 @@ class AsyncChatClient:
         *,
         local_id: str | None = None,
         custom: Mapping[str, Any] | None = None,
+        organisation: OrganisationId | None = None,
     ) -> ChatThread:
         """See `ChatClient.create_thread`."""
-        return await self._call(operations.create_thread(title, local_id, custom))
+        return await self._call(operations.create_thread(title, local_id, custom, organisation))
 
     async def change_thread(self, thread_id: Id, **changes: Unpack[ThreadChanges]) -> None:
         """See `ChatClient.change_thread`."""
         await self._call(operations.change_thread(thread_id, changes))
+
+    async def move_thread(self, thread_id: Id, organisation: OrganisationId | None) -> None:
+        """See `ChatClient.move_thread`."""
+        await self._call(operations.move_thread(thread_id, organisation))
 
     async def rename_thread(self, thread_id: Id, title: str) -> None:
         """See `ChatClient.rename_thread`."""
@@ -192,9 +213,10 @@ class AsyncChatClient:
         thread_id: Id | None = None,
         model: str | None = None,
         message_id: str | None = None,
+        organisation: OrganisationId | None = None,
     ) -> AsyncAnswerStream:
         """See `ChatClient.send`."""
-        return await self._stream(operations.send(text, thread_id, model, message_id))
+        return await self._stream(operations.send(text, thread_id, model, message_id, organisation))
 
     async def edit(
         self, thread_id: Id, message_id: Id, text: str, *, model: str | None = None

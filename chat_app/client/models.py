@@ -1,6 +1,6 @@
 """What the server returns, as frozen models. Fields that a later server adds are ignored."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,8 @@ class ChatThread(ApiModel):
     """The id that a program has made for it."""
     custom: dict[str, Any]
     """What programs keep with it."""
+    org_id: UUID | None = None
+    """The organisation that it is in; None for none."""
     instructions: str | None = None
     """A text that follows the system prompt; None in a list, which does not say."""
     temperature: float | None = None
@@ -132,6 +134,59 @@ class ChatModel(ApiModel):
     efforts: list[str]
     """The thinking efforts to choose from."""
     price: ModelPrice | None
+
+
+class UsageCounts(ApiModel):
+    """What calls of models took together."""
+
+    calls: int
+    """Retries and failed ones included."""
+    failed_calls: int
+    """Those that a provider refused, or in which it failed."""
+    unreported_calls: int
+    """Those of which the provider has reported no tokens."""
+    input_tokens: int
+    output_tokens: int
+    """With those of the reasoning."""
+    cached_input_tokens: int
+    """Of the input."""
+    reasoning_tokens: int
+    """Of the output."""
+
+
+class DayUsage(UsageCounts):
+    """What was used on a day."""
+
+    day: date
+
+
+class ModelUsage(UsageCounts):
+    """What a model was used for."""
+
+    model: str
+    """Its id."""
+
+
+class PurposeUsage(UsageCounts):
+    """What was used for a purpose."""
+
+    purpose: str
+    """`answer`, `title`, `compaction`, or `api` for answers that are stored nowhere."""
+
+
+class ChatUsage(ApiModel):
+    """What the user has used in a period, in every organisation and outside."""
+
+    since: date
+    """The first day, in UTC."""
+    until: date
+    """The last day."""
+    total: UsageCounts
+    days: list[DayUsage]
+    """The days on which something was used, in order."""
+    models: list[ModelUsage]
+    """The one that took the most tokens first."""
+    purposes: list[PurposeUsage]
 
 
 class ChatModels(ApiModel):

@@ -10,12 +10,14 @@ from typing import Any, Generic, Literal, TypedDict, TypeVar
 from uuid import UUID, uuid4
 
 from chat_app.client.errors import UNEXPECTED_RESPONSE, ApiError
-from chat_app.client.models import ApiModel, ChatMessage, ChatModels, ChatThread
+from chat_app.client.models import ApiModel, ChatMessage, ChatModels, ChatThread, ChatUsage
 
 Id = UUID | str
 """The id of a thing, or the one under which a program made it."""
 ThreadFilter = Literal["regular", "archived", "all"]
 """Which threads are listed."""
+OrganisationId = UUID | str
+"""The id of an organisation; in a list `private` for the threads in none, or `all`."""
 
 
 class ThreadChanges(TypedDict, total=False):
@@ -115,13 +117,21 @@ def models() -> ApiRequest[ChatModels]:
     return ApiRequest("GET", "/api/models", ChatModels.model_validate)
 
 
-def threads(search: str, status: ThreadFilter, limit: int | None) -> Steps[list[ChatThread]]:
+def usage(days: int) -> ApiRequest[ChatUsage]:
+    """See `ChatClient.usage`."""
+    return ApiRequest("GET", "/api/usage", ChatUsage.model_validate, {"days": days})
+
+
+def threads(
+    search: str, status: ThreadFilter, limit: int | None, organisation: OrganisationId
+) -> Steps[list[ChatThread]]:
     """See `ChatClient.threads`."""
     found: list[ChatThread] = []
     after: str | None = ""
     while after is not None and (limit is None or len(found) < limit):
         size = THREADS_PAGE if limit is None else min(THREADS_PAGE, limit - len(found))
         query = {"after": after, "limit": size, "search": search, "status": status}
+        query |= {"organisation": str(organisation)}
         page: _ThreadPage = yield ApiRequest(
             "GET", "/api/threads", _ThreadPage.model_validate, query
         )
@@ -136,16 +146,26 @@ def thread(thread_id: Id) -> ApiRequest[ChatThread]:
 
 
 def create_thread(
-    title: str, local_id: str | None, custom: Mapping[str, Any] | None
+    title: str,
+    local_id: str | None,
+    custom: Mapping[str, Any] | None,
+    organisation: OrganisationId | None,
 ) -> ApiRequest[ChatThread]:
     """See `ChatClient.create_thread`."""
-    body = _given(title=title or None, localId=local_id, custom=custom)
+    org_id = None if organisation is None else str(organisation)
+    body = _given(title=title or None, localId=local_id, custom=custom, orgId=org_id)
     return ApiRequest("POST", "/api/threads", ChatThread.model_validate, body=body)
 
 
 def change_thread(thread_id: Id, changes: Mapping[str, Any]) -> ApiRequest[None]:
     """See `ChatClient.change_thread`."""
     return ApiRequest("PATCH", _thread_path(thread_id), _nothing, body=changes)
+
+
+def move_thread(thread_id: Id, organisation: OrganisationId | None) -> ApiRequest[None]:
+    """See `ChatClient.move_thread`."""
+    body = {"orgId": None if organisation is None else str(organisation)}
+    return ApiRequest("PATCH", _thread_path(thread_id), _nothing, body=body)
 
 
 def delete_thread(thread_id: Id) -> ApiRequest[None]:
@@ -176,11 +196,18 @@ def stop(thread_id: Id, stream_id: Id | None) -> ApiRequest[None]:
 
 
 def send(
-    text: str, thread_id: Id | None, model: str | None, message_id: str | None
+    text: str,
+    thread_id: Id | None,
+    model: str | None,
+    message_id: str | None,
+    organisation: OrganisationId | None = None,
 ) -> ApiRequest[None]:
     """See `ChatClient.send`."""
     said = _message(text, message_id)
-    return _answer("submit-message", thread_id, None, model, [said], may_repeat=True)
+    org_id = None if organisation is None else str(organisation)
+    return _answer(
+        *("submit-message", thread_id, None, model, [said]), organisation=org_id, may_repeat=True
+    )
 
 
 def edit(thread_id: Id, message_id: Id, text: str, model: str | None) -> ApiRequest[None]:
@@ -222,6 +249,7 @@ def _answer(
     model: str | None,
     messages: Sequence[Mapping[str, Any]] | None = None,
     *,
+    organisation: str | None = None,
     may_repeat: bool = False,
 ) -> ApiRequest[None]:
     body = _given(
@@ -230,6 +258,7 @@ def _answer(
         messageId=None if message_id is None else checked_id(message_id),
         model=model,
         messages=messages,
+        organisation=organisation,
     )
     return ApiRequest("POST", "/api/chat", _nothing, body=body, may_repeat=may_repeat)
 

@@ -19,8 +19,15 @@ from chat_app.client.endpoint import (
 )
 from chat_app.client.errors import NO_ANSWER, ApiError
 from chat_app.client.events import AnswerEvent
-from chat_app.client.models import ChatMessage, ChatModels, ChatThread
-from chat_app.client.operations import ApiRequest, Id, Steps, ThreadChanges, ThreadFilter
+from chat_app.client.models import ChatMessage, ChatModels, ChatThread, ChatUsage
+from chat_app.client.operations import (
+    ApiRequest,
+    Id,
+    OrganisationId,
+    Steps,
+    ThreadChanges,
+    ThreadFilter,
+)
 
 _T = TypeVar("_T")
 
@@ -160,8 +167,21 @@ class ChatClient:
         """
         return self._call(operations.models())
 
+    def usage(self, days: int = 30) -> ChatUsage:
+        """What the user has used: calls of models, and the tokens that providers have reported.
+
+        Args:
+            days: How many days are counted, up to today in UTC; 366 at most.
+        """
+        return self._call(operations.usage(days))
+
     def threads(
-        self, *, search: str = "", status: ThreadFilter = "regular", limit: int | None = None
+        self,
+        *,
+        search: str = "",
+        status: ThreadFilter = "regular",
+        limit: int | None = None,
+        organisation: OrganisationId = "private",
     ) -> list[ChatThread]:
         """The threads, newest first.
 
@@ -169,8 +189,10 @@ class ChatClient:
             search: Only those whose title has every word.
             status: Which ones.
             limit: How many at most; None for all.
+            organisation: Those in this organisation, by its id; `private` for those in none, `all`
+                for every one.
         """
-        return self._run(operations.threads(search, status, limit))
+        return self._run(operations.threads(search, status, limit, organisation))
 
     def thread(self, thread_id: Id) -> ChatThread:
         """One thread, with its options."""
@@ -182,6 +204,7 @@ class ChatClient:
         *,
         local_id: str | None = None,
         custom: Mapping[str, Any] | None = None,
+        organisation: OrganisationId | None = None,
     ) -> ChatThread:
         """Create an empty thread; `send` without a thread creates one by itself.
 
@@ -189,8 +212,9 @@ class ChatClient:
             title: Its title; without one its first words are its title.
             local_id: An id of your own for it; the same one twice is one thread.
             custom: JSON that you keep with it, up to 8 kB.
+            organisation: The organisation that it is in, by its id; None for none.
         """
-        return self._call(operations.create_thread(title, local_id, custom))
+        return self._call(operations.create_thread(title, local_id, custom, organisation))
 
     def change_thread(self, thread_id: Id, **changes: Unpack[ThreadChanges]) -> None:
         """Change a thread; when one of the changes is refused, nothing changes.
@@ -200,6 +224,10 @@ class ChatClient:
             changes: See `ThreadChanges`.
         """
         self._call(operations.change_thread(thread_id, changes))
+
+    def move_thread(self, thread_id: Id, organisation: OrganisationId | None) -> None:
+        """Move a thread into an organisation, or with None out of the one that it is in."""
+        self._call(operations.move_thread(thread_id, organisation))
 
     def rename_thread(self, thread_id: Id, title: str) -> None:
         """Give a thread another title."""
@@ -233,6 +261,7 @@ class ChatClient:
         thread_id: Id | None = None,
         model: str | None = None,
         message_id: str | None = None,
+        organisation: OrganisationId | None = None,
     ) -> AnswerStream:
         """Send a message, and read its answer.
 
@@ -244,11 +273,12 @@ class ChatClient:
             model: The id of the model; None for that of the thread.
             message_id: An id of your own for the message, with which a program that was started
                 again gets the same answer; None for a random one.
+            organisation: The organisation in which a new thread is made, by its id; None for none.
 
         Raises:
             ApiError: The server refused, or can't be reached.
         """
-        return AnswerStream(self, operations.send(text, thread_id, model, message_id))
+        return AnswerStream(self, operations.send(text, thread_id, model, message_id, organisation))
 
     def edit(
         self, thread_id: Id, message_id: Id, text: str, *, model: str | None = None

@@ -21,7 +21,7 @@ from chat_app.gateway.connections import (
     ConnectionRegistry,
     GatewayTimeouts,
 )
-from chat_app.gateway.headers import SecurityHeaders, page_policy, script_hashes
+from chat_app.gateway.headers import SecurityHeaders, hashes_by_path
 from chat_app.gateway.http import HttpGateway
 from chat_app.gateway.origins import Origins
 from chat_app.gateway.request_context import RequestContext, parse_request
@@ -103,10 +103,10 @@ class Gateway:
             settings, sessions, keys = services.settings, services.sessions, services.api_keys
             configure_access_log(is_on=settings.logs_access)
             origins = Origins(settings.origins)
-            hashes = script_hashes(self.build) if self.build is not None else ()
-            form_targets = [provider.origin for provider in settings.identity_providers]
             headers = SecurityHeaders(
-                page_policy=page_policy(origins.allowed, hashes, form_targets),
+                origins=origins.allowed,
+                hashes=hashes_by_path(self.build) if self.build is not None else {},
+                form_targets=[provider.origin for provider in settings.identity_providers],
                 is_https=settings.is_https,
             )
             http = HttpGateway(

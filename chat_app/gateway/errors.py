@@ -29,7 +29,9 @@ class ForeignOrigin(Forbidden):
     code = "origin"
 
     def __init__(self) -> None:
-        super().__init__("Requests from this origin are not allowed.")
+        super().__init__(
+            "The Origin header is missing, or names a page that may not use this server."
+        )
 
 
 class CrossSite(Forbidden):
@@ -89,10 +91,12 @@ GATEWAY_ERRORS: tuple[type[ChatError], ...] = (
 
 def unauthenticated(context: RequestContext) -> Unauthenticated:
     """The error of a request without a credential."""
-    family = context.family
-    if family.takes_session:
-        return Unauthenticated()
-    return MissingApiKey(takes_token="cloud_token" in family.credentials)
+    credentials = context.family.credentials
+    if "session" not in credentials:
+        return MissingApiKey(takes_token="cloud_token" in credentials)
+    if "api_key" in credentials:
+        return Unauthenticated("Sign in, or send an API key.")
+    return Unauthenticated()
 
 
 def error_of(context: RequestContext) -> ChatError | None:

@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
-from chat_app.gateway.paths import RouteKind
+from chat_app.gateway.paths import API_DOCS, RouteKind
 from chat_app.gateway.request_context import RequestContext
 
 Headers = list[tuple[bytes, bytes]]
@@ -39,22 +40,37 @@ class _InlineScripts(HTMLParser):
         self._inside = False
 
 
-def script_hashes(build: Path) -> tuple[str, ...]:
-    """The CSP sources of every inline script in the built pages, sorted.
+def script_hashes(page: Path) -> tuple[str, ...]:
+    """The CSP sources of the inline scripts of a built page, sorted.
 
     Args:
-        build: The folder of the exported front end. The hashes change with every build.
+        page: The file of the page. The hashes change with every build.
     """
-    hashes: set[str] = set()
+    parser = _InlineScripts()
+    # Text mode turns CR LF into LF, as the browser does before it hashes.
+    parser.feed(page.read_text(encoding="utf-8"))
+    parser.close()
+    digests = {hashlib.sha256(script.encode()).digest() for script in parser.found}
+    return tuple(sorted(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests))
+
+
+def hashes_by_path(build: Path) -> dict[str, tuple[str, ...]]:
+    """The CSP sources of the inline scripts of each built page.
+
+    Args:
+        build: The folder of the exported front end.
+
+    Returns:
+        The sources by the path that serves the page, without slashes around it. An `index.html`
+        is served for its folder too.
+    """
+    found: dict[str, tuple[str, ...]] = {}
     for page in build.rglob("*.html"):
-        parser = _InlineScripts()
-        # Text mode turns CR LF into LF, as the browser does before it hashes.
-        parser.feed(page.read_text(encoding="utf-8"))
-        parser.close()
-        for script in parser.found:
-            digest = hashlib.sha256(script.encode()).digest()
-            hashes.add(f"'sha256-{base64.b64encode(digest).decode()}'")
-    return tuple(sorted(hashes))
+        path = page.relative_to(build).as_posix()
+        found[path] = script_hashes(page)
+        if page.name == "index.html":
+            found[path.removesuffix("index.html").rstrip("/")] = found[path]
+    return found
 
 
 def page_policy(
@@ -214,22 +230,39 @@ def _vary(headers: Headers) -> bytes:
 
 _CACHING = frozenset({b"cache-control", b"x-accel-buffering"})
 _NEVER_PAGES = frozenset({RouteKind.API, RouteKind.AUTH, RouteKind.WELL_KNOWN})
+_WITHOUT_SCRIPTS = frozenset({RouteKind.CLOSED, RouteKind.EXAMPLE})
+"""Their pages are not of the build."""
+_FALLBACK = "404.html"
+"""What the build has for each path without a file: those with arguments, and unknown ones."""
 
 
 class SecurityHeaders:
     """Sets the security, CORS and caching headers of every response.
 
     Args:
-        page_policy: The content security policy of pages and their files.
+        origins: The origins of this server.
+        hashes: The sources of the inline scripts of each page, from `hashes_by_path`.
+        form_targets: Other origins that a form may lead to: the identity providers'.
         is_https: Whether people reach the app over TLS.
     """
 
-    def __init__(self, *, page_policy: str, is_https: bool) -> None:
-        fixed = [*_FIXED]
+    def __init__(
+        self,
+        *,
+        origins: Collection[str],
+        hashes: Mapping[str, Collection[str]],
+        form_targets: Collection[str],
+        is_https: bool,
+    ) -> None:
+        self._fixed = [*_FIXED]
         if is_https:
-            fixed.append((b"strict-transport-security", b"max-age=31536000"))
-        self._page = [*fixed, (b"content-security-policy", page_policy.encode())]
-        self._other = [*fixed, (b"content-security-policy", DENY_ALL.encode())]
+            self._fixed.append((b"strict-transport-security", b"max-age=31536000"))
+        self._pages = {
+            path: self._with_policy(page_policy(origins, sources, form_targets))
+            for path, sources in hashes.items()
+        }
+        self._file = self._with_policy(page_policy(origins, form_targets=form_targets))
+        self._other = self._with_policy(DENY_ALL)
 
     def apply(self, context: RequestContext, status: int, headers: Headers) -> Headers:
         """The headers of a response, in place of those the app wrote.
@@ -239,14 +272,34 @@ class SecurityHeaders:
             status: The status of the response.
             headers: The headers that the app wrote.
         """
-        is_page = context.route not in _NEVER_PAGES and (
-            content_type(headers) == b"text/html" or context.route is RouteKind.ASSET
-        )
         return [
             *without(headers, _REPLACED | _CACHING),
-            *(self._page if is_page else self._other),
+            *self._security(context, status, headers),
             *_caching(context, status, headers),
             (b"vary", _vary(headers)),
             (b"x-request-id", context.request_id.encode("ascii")),
             *_cors(context),
         ]
+
+    def _with_policy(self, policy: str) -> Headers:
+        return [*self._fixed, (b"content-security-policy", policy.encode())]
+
+    def _security(self, context: RequestContext, status: int, headers: Headers) -> Headers:
+        if context.route in _NEVER_PAGES:
+            return self._other
+        if content_type(headers) == b"text/html":
+            return self._page(context, status)
+        return self._file if context.route is RouteKind.ASSET else self._other
+
+    def _page(self, context: RequestContext, status: int) -> Headers:
+        """The headers of a page, with the hashes of its own scripts alone.
+
+        A list of all pages' hashes would grow with each page, and a proxy's buffer for the headers
+        of a response is small: 4 kB in nginx.
+        """
+        if context.route in _WITHOUT_SCRIPTS or context.path == API_DOCS:
+            return self._file
+        path = re.sub("/+", "/", context.path).strip("/")  # as what serves the files reads it
+        if status == 404 or path not in self._pages:
+            path = _FALLBACK
+        return self._pages.get(path, self._file)

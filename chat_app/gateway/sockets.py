@@ -331,6 +331,7 @@ class SocketGateway:
             (name, value) for name, value in scope["headers"] if name.lower() in _PASSED_HEADERS
         ]
         headers.append((b"origin", context.allowed_origin.lower().encode()))
+        headers.append((b"x-request-id", context.request_id.encode("ascii")))
         if session_id is not None:
             # Reflex shows every other header to the browser, but not this one.
             headers.append((b"authorization", str(session_id).encode()))

@@ -109,7 +109,8 @@ class MessageStreamEncoder:
             # the type of a part that is sent cannot change
             chunks += self._end_open(_provider_metadata(reasoning=True, seconds=event.seconds))
         elif isinstance(event, ReasoningEnd):
-            chunks += self._end_open(_provider_metadata(seconds=event.seconds))
+            if part == self._open_part:  # a resumed text may have ended it
+                chunks += self._end_open(_provider_metadata(seconds=event.seconds))
         elif isinstance(event, ToolEvent):
             chunks += self._tool_chunks(event)
         elif isinstance(event, PartAdded):
