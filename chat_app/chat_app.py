@@ -32,7 +32,7 @@ async def _running() -> AsyncIterator[None]:
     config = settings()
     with lock_data_folder(config.data_dir):
         all_services = Services(config)
-        async with all_services.db.serving():
+        async with all_services.db.serving(on_message=all_services.outbox.on_message):
             await asyncio.to_thread(migrations.upgrade, config)
             if config.reserve_path is not None:
                 all_services.db.keep_reserve(config.reserve_path)
@@ -43,12 +43,19 @@ async def _running() -> AsyncIterator[None]:
                 print(notice, flush=True)
             _freeze_memory()
             sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
-            async with control_socket(all_services.bus, config.data_dir):
+            async with _commands_heard(all_services):
                 try:
                     yield
                 finally:
                     sweeping.cancel()
                     await all_services.stop()
+
+
+def _commands_heard(live: Services) -> contextlib.AbstractAsyncContextManager[None]:
+    """Listen to commands; on PostgreSQL the connection that holds the database does."""
+    if live.db.is_postgres:
+        return contextlib.nullcontext()
+    return control_socket(live.outbox.read, live.settings.data_dir)
 
 
 def _freeze_memory() -> None:

@@ -46,8 +46,8 @@ class PortablePages(Plugin):
 
     Args:
         entry_route: The route whose scripts are preloaded, as React Router calls it.
-        policy: The content security policy of pages for another host, by the folder of the pages
-            and the origin of the server.
+        policy: The content security policy of a page for another host, by its file and the origin
+            of the server.
     """
 
     def __init__(self, entry_route: str, policy: Callable[[Path, str], str]) -> None:
@@ -63,7 +63,7 @@ class PortablePages(Plugin):
         write_fonts(client)
         if api_origin:
             require_socket(client, api_origin)
-            write_policy(client, self._policy(client, api_origin))
+            write_policies(client, lambda page: self._policy(page, api_origin))
 
 
 class AppConfig(rx.Config):
@@ -144,18 +144,20 @@ def _socket_not_found(api_url: str) -> SocketUrlNotFound:
     return SocketUrlNotFound(f"No script of the built page names the socket of {api_url}.")
 
 
-def write_policy(client: Path, policy: str) -> None:
-    """Write a content security policy into every page.
+def write_policies(client: Path, policy: Callable[[Path], str]) -> None:
+    """Write its content security policy into every page.
 
     Args:
         client: The folder of the built pages.
-        policy: The policy.
+        policy: The policy of a page, by its file.
     """
-    tag = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}"/>'
     for page in client.rglob("*.html"):
+        tag = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy(page))}"/>'
         text = page.read_text(encoding="utf-8")
         # Before every script, which is held to it only then.
-        page.write_text(_HEAD.sub(lambda head: head[0] + tag, text, count=1), encoding="utf-8")
+        page.write_text(
+            _HEAD.sub(lambda head, tag=tag: head[0] + tag, text, count=1), encoding="utf-8"
+        )
 
 
 def preload_route(client: Path, route: str) -> None:

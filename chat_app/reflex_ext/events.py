@@ -73,6 +73,12 @@ def authorization(state: BaseState) -> str:
     return state.router_data.get("headers", {}).get("authorization", "")
 
 
+def socket_origin(state: BaseState) -> tuple[str, str]:
+    """The client IP of the tab's socket, and the id that the gateway has given to the socket."""
+    headers = state.router_data.get("headers", {})
+    return state.router_data.get("ip", ""), headers.get("x-request-id", "")
+
+
 def route_argument(state: BaseState, name: str) -> Any:
     """An argument of the route that the tab shows, for example `thread`; None without one."""
     return state.router_data.get("query", {}).get(name)

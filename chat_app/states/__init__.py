@@ -42,6 +42,11 @@ class NoticeState(rx.State, mixin=True):
 
     notice: rx.Field[str] = rx.field("")
 
+    @rx.event
+    async def dismiss(self):
+        """Close the notice."""
+        self.notice = ""
+
 
 async def try_action(state: NoticeState, action: Awaitable[object]) -> bool:
     """Whether an action succeeds; its error becomes the notice of the state."""

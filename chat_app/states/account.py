@@ -55,8 +55,12 @@ class SettingsState(rx.State, mixin=True):
     @rx.event
     async def load(self):
         """Read what the page shows."""
+        self._clear_messages()
         await self._read(current_principal())
         self.loaded = True
+
+    def _clear_messages(self) -> None:
+        """Forget what was said of the last action on the page."""
 
     async def _read(self, principal: Principal) -> None:
         raise NotImplementedError
@@ -189,11 +193,11 @@ def api_key_entry(key: KeySummary, now: datetime) -> SettingsEntry:
     if key.expires_at is None:
         ends = "does not expire"
     else:
-        ends = f"{'expired' if key.is_expired else 'expires'} {_day(key.expires_at)}"
+        ends = f"{'expired' if key.is_expired else 'expires'} {day(key.expires_at)}"
     return SettingsEntry(
         str(key.id),
         key.name,
-        f"created {_day(key.created_at)} · {used} · {ends}",
+        f"created {day(key.created_at)} · {used} · {ends}",
         subtitle=", ".join(key.scopes),
         tag="Expired" if key.is_expired else "",
     )
@@ -207,11 +211,11 @@ def linked_account_entry(account: Account, labels: Mapping[str, str]) -> Setting
         labels: The labels of the providers that are set up; for another one the host is shown.
     """
     host = urlsplit(account.issuer).hostname or account.issuer
-    used = f"last used {_day(account.last_used_at)}" if account.last_used_at else _UNUSED
+    used = f"last used {day(account.last_used_at)}" if account.last_used_at else _UNUSED
     return SettingsEntry(
         str(account.id),
         labels.get(account.provider, host),
-        f"Connected {_day(account.created_at)}, {used}",
+        f"Connected {day(account.created_at)}, {used}",
         subtitle=account.email or account.name,
     )
 
@@ -255,8 +259,14 @@ _METHODS = {
 _STEPS = ((60, "minute"), (3_600, "hour"), (86_400, "day"))
 
 
-def _day(moment: datetime) -> str:
+def day(moment: datetime) -> str:
+    """A day as pages write it: `3 April 2026`."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def fact_line(*facts: str) -> str:
+    """Short facts beside each other, none of which is broken over two lines."""
+    return " · ".join(fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -6,9 +6,11 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.core.errors import ChatError, NotFound
+from chat_app.llm.registry import UnknownModel
+from chat_app.runs.model_access import NoModelAllowed
 from chat_app.services import services
 from chat_app.states import current_principal, try_action
-from chat_app.states.chat import ChatState, reload_thread, show_message
+from chat_app.states.chat import ChatState, offer_anew, reload_thread, show_message
 from chat_app.states.thread_list import UNDO_TIME
 
 
@@ -54,6 +56,9 @@ class BranchState(ChatState):
             self.notice = "This message was deleted. Your text is still here."
         except ChatError as error:
             self.refused_edit, self.notice = client_id, error.message
+            if isinstance(error, (UnknownModel, NoModelAllowed)):
+                chat = await self.get_state(ChatState)
+                await offer_anew(chat, current_principal(), self.thread)
         else:
             self.edited = self.accepted = client_id
 

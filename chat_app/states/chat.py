@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -11,16 +11,20 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, Conflict, DatabaseError, NotFound
-from chat_app.llm.base import Model
+from chat_app.db.tables import PRIVATE
+from chat_app.llm.base import Model, ProviderError
+from chat_app.llm.registry import UnknownModel
 from chat_app.reflex_ext.events import route_argument
+from chat_app.runs.model_access import NoModelAllowed
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
 from chat_app.states.chat_view import NEWEST, ChatView, NewChat, advance
 from chat_app.states.model_views import ModelItem, OptionsItem, model_item
 from chat_app.states.page_window import PAGE, PageWindow
+from chat_app.states.thread_list import ThreadListState, current_organisation
 from chat_app.states.views import MessageItem, stored, thread_of_route
 from chat_app.threads.options import changed_options
-from chat_app.threads.views import MessageView, Window
+from chat_app.threads.views import MessageView, ThreadSummary, Window
 
 
 class ChatState(NoticeState, rx.State):
@@ -52,6 +56,7 @@ class ChatState(NoticeState, rx.State):
     sought: rx.Field[str] = rx.field("")
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
+    model_note: rx.Field[str] = rx.field("")
     options: rx.Field[OptionsItem | None] = rx.field(None)
     options_saved: rx.Field[str] = rx.field("")
     options_refused: rx.Field[str] = rx.field("")
@@ -107,6 +112,7 @@ class ChatState(NoticeState, rx.State):
         text: str,
         model: str = "",
         options: dict[str, Any] | None = None,
+        organisation: str = "",
     ):
         """Send a message. The composer keeps its text until the server has accepted it.
 
@@ -121,6 +127,7 @@ class ChatState(NoticeState, rx.State):
             model: The model on the page. One that was picked since wins: the page may not show it
                 yet.
             options: Those on the page for a new thread; a thread has its own.
+            organisation: The one on the page, in which a new thread is made; empty for Personal.
         """
         if self.refused or self.notice:
             self.refused = self.notice = ""
@@ -133,12 +140,15 @@ class ChatState(NoticeState, rx.State):
                 thread_id=UUID(thread) if thread else None,
                 model=(self.model if thread == self.thread else "") or model,
                 options=None if thread else options,
+                org_id=UUID(organisation) if organisation and not thread else PRIVATE,
             )
         except NotFound:
-            self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
+            self.refused, self.notice = client_id, _CHAT_DELETED if thread else _LEFT
             return
         except ChatError as error:
             self.refused, self.notice = client_id, error.message
+            if isinstance(error, (UnknownModel, NoModelAllowed)):
+                await offer_anew(self, current_principal(), thread)
             return
         self.accepted, self.opened = client_id, str(sent.thread_id)
         if not thread and not self.thread:
@@ -161,17 +171,23 @@ class ChatState(NoticeState, rx.State):
     @rx.event
     async def retry(self, message_id: str):
         """Create another answer, by the model on the page; the old one stays beside it."""
-        retry = services().runs.retry(current_principal(), UUID(message_id), model=self.model)
-        await try_action(self, retry)
+        principal, thread = current_principal(), self.thread
+        try:
+            await services().runs.retry(principal, UUID(message_id), model=self.model)
+        except ChatError as error:
+            self.notice = error.message
+            if isinstance(error, (UnknownModel, NoModelAllowed)):
+                await offer_anew(self, principal, thread)
 
     @rx.event
     async def pick_model(self, model_id: str):
         """Choose the model of the next answers, and of the next new chats."""
         # Not those of this state: while the page loads again it has none, but the page shows them.
-        if any(model.id == model_id for model in offered_models()):
-            show(self, replace(self._view, model=model_id))
+        principal, thread = current_principal(), self.thread
+        org_id = await _organisation_of(self, principal)
+        if (await offered_models(principal, org_id)).has(model_id):
+            show(self, replace(self._view, model=model_id, unavailable=""))
             yield
-            principal, thread = current_principal(), self.thread
             if thread and not self.missing:
                 change = services().threads.change(principal, UUID(thread), model=model_id)
                 await try_action(self, change)
@@ -180,8 +196,10 @@ class ChatState(NoticeState, rx.State):
     @rx.event
     async def refresh_models(self):
         """Look up what the models cost and whether they answer; the list is being opened."""
-        items = await look_up_models(offered_models())
-        show(self, replace(self._view, models=tuple(items)))
+        principal = current_principal()
+        offer = await offered_models(principal, await _organisation_of(self, principal))
+        items = await look_up_models(offer.models)
+        show(self, replace(self._view, models=tuple(items), no_model=offer.problem))
 
     @rx.event
     async def set_options(self, request: str, thread: str, options: dict[str, Any]):
@@ -219,10 +237,9 @@ class ChatState(NoticeState, rx.State):
             self.refused = refused
         self.notice = message
 
-    @rx.event
-    async def dismiss(self):
-        """Close the notice."""
-        self.notice = ""
+
+_CHAT_DELETED = "This chat was deleted. Your text is still here."
+_LEFT = "You no longer belong to this organisation. Your text is still here."
 
 
 def show(chat: ChatState, view: ChatView) -> None:
@@ -241,38 +258,129 @@ def open_route(chat: ChatState) -> bool:
     thread = thread_of_route(route_argument(chat, "thread"))
     if thread is not None and thread == chat.thread:
         return False
-    chat.reset()
-    show(chat, ChatView.opening(thread))
+    _open(chat, thread)
     return True
 
 
-def offered_models() -> tuple[Model, ...]:
-    """The models to choose from."""
-    models = services().models.all()
-    if not models or (default := services().models.default()) in models:
-        return models
-    return (default, *models)  # the operator may have chosen one that is not offered
+def start_new_chat(chat: ChatState) -> None:
+    """Leave the open thread for a new chat; the caller sends the page to its URL."""
+    _open(chat, "")
+
+
+def _open(chat: ChatState, thread: str | None) -> None:
+    chat.reset()
+    show(chat, ChatView.opening(thread))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The models to choose from.
+
+    Args:
+        models: All of them.
+        default: The id of the one that answers if the user chooses none; empty if there is none.
+        problem: Why there is none; empty if there is one.
+    """
+
+    models: tuple[Model, ...]
+    default: str
+    problem: str = ""
+
+    def has(self, model_id: str) -> bool:
+        """Whether a model is among them."""
+        return any(model.id == model_id for model in self.models)
+
+
+async def offered_models(principal: Principal, org_id: UUID = PRIVATE) -> Offer:
+    """The models that a user can choose.
+
+    Args:
+        principal: The user.
+        org_id: The organisation of the chat; `PRIVATE` for none.
+
+    Raises:
+        DatabaseError: It can't be read which models are on.
+    """
+    allowed = await services().model_access.of(principal, org_id)
+    models = allowed.all()
+    try:
+        default = allowed.default()
+    except (NoModelAllowed, ProviderError) as error:
+        return Offer((), "", error.message)
+    return Offer(models, default.id)
+
+
+async def offer_anew(chat: ChatState, principal: Principal, thread: str) -> None:
+    """List the models again: one was switched off while the page was open.
+
+    Args:
+        chat: The state.
+        principal: The user.
+        thread: The thread on the page; empty for a new chat.
+    """
+    await offer_models(chat, principal)
+    if thread and thread == chat.thread:
+        await reload_thread(chat, principal)
+
+
+async def _organisation_of(chat: ChatState, principal: Principal) -> UUID:
+    """The organisation of the open chat, also while its thread is being read."""
+    view = chat._view
+    if view.thread and view.loading:
+        with contextlib.suppress(NotFound):
+            return (await services().threads.get(principal, UUID(view.thread))).org_id
+    return view.org_id
 
 
 async def offer_models(chat: ChatState, principal: Principal) -> None:
-    """List the models to choose from; a new chat begins with what the user has chosen for it."""
-    models = offered_models()
-    if not models:
-        return
+    """List the models to choose from; a new chat begins with what the user has chosen for it.
+
+    A new chat has those of the tab's organisation. Those of a thread are listed once it is known
+    in which organisation it is.
+    """
     live, begins = services(), None
     if not chat.thread:
+        org_id = current_organisation(await chat.get_state(ThreadListState))
+        chat._view = replace(chat._view, org_id=org_id)
+    with contextlib.suppress(DatabaseError):
+        offer = await offered_models(principal, chat._view.org_id)
         with contextlib.suppress(DatabaseError):
-            begins = NewChat(
-                await live.profiles.chosen_model(principal),
-                await live.new_chat_options.get(principal),
-            )
-    items = model_items(models)
-    show(chat, chat._view.offering(items, live.models.default().id, begins))
+            if not chat.thread:
+                begins = NewChat(
+                    await live.profiles.chosen_model(principal),
+                    await live.new_chat_options.get(principal),
+                )
+        items = model_items(offer.models)
+        view = chat._view.offering(items, offer.default, begins, no_model=offer.problem)
+        show(chat, view)
 
 
-def show_health(chat: ChatState) -> None:
+async def _offering_in(
+    view: ChatView, principal: Principal, thread: ThreadSummary
+) -> tuple[ChatView, str]:
+    """The view with the models of the organisation of its thread.
+
+    Returns:
+        The view, and the id of the default model; empty if there is none.
+    """
+    offer = await offered_models(principal, thread.org_id)
+    if [model.id for model in offer.models] != [item.id for item in view.models]:
+        view = replace(view, models=tuple(model_items(offer.models)))
+    allowed = await services().model_access.of(principal, thread.org_id)
+    is_callable = not thread.model or allowed.has(thread.model)
+    of_thread = replace(
+        view,
+        org_id=thread.org_id,
+        last_model="" if is_callable else services().models.name_of(thread.model),
+        no_model=offer.problem,
+    )
+    return of_thread, offer.default
+
+
+async def show_health(chat: ChatState, principal: Principal) -> None:
     """Show which models fail now, without waiting until the list is opened."""
-    show(chat, replace(chat._view, models=tuple(model_items(offered_models()))))
+    offer = await offered_models(principal, chat._view.org_id)
+    show(chat, replace(chat._view, models=tuple(model_items(offer.models))))
 
 
 def model_items(models: Iterable[Model]) -> list[ModelItem]:
@@ -307,7 +415,8 @@ async def reload_thread(chat: ChatState, principal: Principal) -> None:
         chat.reset()
         show(chat, ChatView(thread=view.thread, missing=True, loading=False))
     else:
-        show(chat, view.loaded(window, services().models.default().id))
+        view, default = await _offering_in(view, principal, window.thread)
+        show(chat, view.loaded(window, default))
 
 
 async def show_message(chat: ChatState, principal: Principal, message_id: str) -> None:
@@ -343,7 +452,7 @@ async def show_message(chat: ChatState, principal: Principal, message_id: str) -
         return
     rows = tuple(map(stored, found.messages)) if below else ()
     has_older = place + 1 < len(pages)
-    default = services().models.default().id
+    view, default = await _offering_in(view, principal, end.thread)
     show(chat, view.at_message(end, rows, below, has_older=has_older, default=default))
     chat.sought = message_id
 
@@ -368,7 +477,8 @@ async def read_news(
         await reload_thread(chat, principal)
     else:
         view = replace(view, tail=tuple(update.tail))
-        show(chat, view.with_head(window, services().models.default().id))
+        view, default = await _offering_in(view, principal, window.thread)
+        show(chat, view.with_head(window, default))
     return window, update.texts
 
 

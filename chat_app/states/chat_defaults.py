@@ -1,12 +1,14 @@
 """The state of the chat page of the settings: what new chats of the user begin with."""
 
+from dataclasses import replace
+
 import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
 from chat_app.states.account import SettingsState
-from chat_app.states.chat import look_up_models, offered_models
+from chat_app.states.chat import Offer, look_up_models, offered_models
 from chat_app.states.model_views import (
     CapsItem,
     ModelItem,
@@ -35,21 +37,25 @@ class ChatDefaultsState(NoticeState, SettingsState, rx.State):
         return caps_item(services().settings)
 
     async def _read(self, principal: Principal) -> None:
-        offered, chosen = offered_models(), await services().profiles.chosen_model(principal)
-        default = offered[0].id if offered else ""
-        self.models = await look_up_models(offered)
-        self.model = chosen if any(model.id == chosen for model in offered) else default
+        chosen = await services().profiles.chosen_model(principal)
+        offer = await _offer(principal)
+        self.models = await look_up_models(offer.models)
+        self.model = chosen if offer.has(chosen) else offer.default
         self.options = options_item(await services().new_chat_options.get(principal))
 
     @rx.event
     async def pick_model(self, model_id: str):
         """Choose the model of new chats."""
-        if any(model.id == model_id for model in offered_models()):
+        principal = current_principal()
+        if (await _offer(principal)).has(model_id):
             self.model, self.notice = model_id, ""
             yield
-            await try_action(self, services().profiles.choose_model(current_principal(), model_id))
+            await try_action(self, services().profiles.choose_model(principal, model_id))
 
-    @rx.event
-    async def dismiss(self):
-        """Close the notice."""
-        self.notice = ""
+
+async def _offer(principal: Principal) -> Offer:
+    """The models that new chats can begin with, in an organisation or not."""
+    private = await offered_models(principal)
+    anywhere = (await services().model_access.of(principal)).anywhere()
+    more = tuple(model for model in anywhere if not private.has(model.id))
+    return replace(private, models=(*private.models, *more))

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
-from chat_app.db.tables import ACTIVE
+from chat_app.db.tables import ACTIVE, PRIVATE
 from chat_app.states.model_views import ModelItem, options_item
 from chat_app.states.page_window import PAGE, PageWindow, Rows
 from chat_app.states.views import MessageItem, arrived, stored
@@ -43,6 +44,10 @@ class ChatView:
         begins: What a new chat begins with, as far as that is known.
         missing: Whether the user has no such thread.
         archived: Whether the thread is in the archive.
+        org_id: The organisation that the chat is in; `PRIVATE` for none.
+        last_model: The name of the model that the thread had, if it may not be called any more.
+        unavailable: The same, until another one is chosen; else empty.
+        no_model: Why there is no model to choose; empty if there is one.
     """
 
     thread: str = ""
@@ -58,6 +63,10 @@ class ChatView:
     busy: bool = False
     loading: bool = True
     missing: bool = False
+    org_id: UUID = PRIVATE
+    last_model: str = ""
+    unavailable: str = ""
+    no_model: str = ""
 
     @classmethod
     def opening(cls, thread: str | None) -> "ChatView":
@@ -87,7 +96,19 @@ class ChatView:
             "continuable": self.continuable,
             "loading": self.loading,
             "missing": self.missing,
+            "model_note": self.model_note,
         }
+
+    @property
+    def model_note(self) -> str:
+        """What is to be said of the models: there is none, or that of the thread is off."""
+        if self.no_model or not self.unavailable:
+            return self.no_model
+        name = next((model.name for model in self.models if model.id == self.model), self.model)
+        return (
+            f"{self.unavailable} isn't available any more, so {name} answers unless you choose "
+            "another model."
+        )
 
     @property
     def continuable(self) -> str:
@@ -107,7 +128,12 @@ class ChatView:
         return end + len(self.tail) + NEWEST if end else PAGE
 
     def offering(
-        self, models: Sequence[ModelItem], default: str, begins: NewChat | None = None
+        self,
+        models: Sequence[ModelItem],
+        default: str,
+        begins: NewChat | None = None,
+        *,
+        no_model: str = "",
     ) -> "ChatView":
         """The models to choose from. A thread continues with the model it had.
 
@@ -117,14 +143,15 @@ class ChatView:
             models: All of them.
             default: The id of the one that answers if the user chose none.
             begins: What new chats begin with; None if that is not known.
+            no_model: Why there is none; empty if there is one.
         """
         offered = {model.id for model in models}
-        view = replace(self, models=tuple(models))
+        view = replace(self, models=tuple(models), no_model=no_model)
         if self.thread:
             return view
         chosen = self.begins if begins is None else begins
         chosen = replace(chosen, model=chosen.model if chosen.model in offered else default)
-        if self.model in ("", self.begins.model):
+        if self.model in ("", self.begins.model) or self.model not in offered:
             view = replace(view, model=chosen.model)
         if begins is not None and self.options in (None, self.begins.options):
             view = replace(view, options=chosen.options)
@@ -175,10 +202,13 @@ class ChatView:
     def with_head(self, window: Window, default: str) -> "ChatView":
         """What the database has of the thread itself: its title, status, model and options."""
         last = window.thread.model
-        is_offered = last in {offered.id for offered in self.models}
+        offered = {model.id for model in self.models}
+        is_offered = last in offered
+        kept = self.model if self.model in offered or not offered else ""
         return replace(
             self,
-            model=last if is_offered else self.model or default,
+            model=last if is_offered else kept or default,
+            unavailable="" if is_offered else self.last_model,
             options=window.thread.options,
             title=window.thread.title,
             archived=window.thread.is_archived,

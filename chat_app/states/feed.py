@@ -16,11 +16,12 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import retry
 from chat_app.core.errors import DatabaseError, NotFound
-from chat_app.core.signals import Signal, user_topic
+from chat_app.core.signals import ANNOUNCEMENTS, Signal, user_topic
 from chat_app.reflex_ext.events import route_argument, state_key, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.services import services
 from chat_app.states import current_principal, views
+from chat_app.states.announcements import AnnouncementState, show_announcements
 from chat_app.states.auth import AuthState, load_user
 from chat_app.states.branches import BranchState, drop_old_undo
 from chat_app.states.chat import (
@@ -35,8 +36,10 @@ from chat_app.states.chat import (
 )
 from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
 from chat_app.states.context import ContextState, is_compacting, show_context
+from chat_app.states.organisations import CurrentOrganisationState, follow_thread
+from chat_app.states.readers import ReadersState, show_readers
 from chat_app.states.search import SearchState, drop_deleted_hits, update_hits
-from chat_app.states.thread_list import ThreadListState, update_thread
+from chat_app.states.thread_list import ThreadListState, refresh, update_thread
 from chat_app.states.views import message_of_route
 from chat_app.threads.views import MessageView, RunRef, Window
 
@@ -67,6 +70,7 @@ class Feed(rx.State):
                 await show_message(chat, principal, message)
             else:
                 await reload_thread(chat, principal)
+            await show_readers(await self.get_state(ReadersState), principal)
         if not message:
             chat.sought = ""
         yield Feed.watch
@@ -102,7 +106,7 @@ class Feed(rx.State):
 
     async def _watch(self, principal: Principal) -> None:
         answer = FollowedRun()
-        with services().bus.subscribe(user_topic(principal.user_id)) as batches:
+        with services().bus.subscribe(user_topic(principal.user_id), ANNOUNCEMENTS) as batches:
             try:
                 await _until_done(partial(self._catch_up, principal, answer))
                 async for signals in batches:
@@ -115,6 +119,8 @@ class Feed(rx.State):
         async with self:
             await load_user(await self.get_state(AuthState), principal)
             news = await read_news(await self.get_state(ChatState), principal)
+            await self._follow_thread(principal, news[0])
+            await show_readers(await self.get_state(ReadersState), principal)
             await show_context(await self.get_state(ContextState), principal, news[0])
         await _show(principal, answer, *news)
 
@@ -122,23 +128,30 @@ class Feed(rx.State):
         self, principal: Principal, answer: "FollowedRun", signals: Sequence[Signal]
     ) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
-        changed = {signal.thread_id for signal in signals if signal.kind != "user"}
+        changed = {signal.thread_id for signal in signals if signal.thread_id is not None}
         async with self:
             chat = await self.get_state(ChatState)
             if any(signal.kind == "user" for signal in signals):
                 await load_user(await self.get_state(AuthState), principal)
                 if not chat.thread:
                     await offer_models(chat, principal)  # what new chats begin with
+            elif any(signal.kind == "announcements" for signal in signals):
+                await show_announcements(await self.get_state(AnnouncementState), principal)
             if any(signal.kind == "run_ended" for signal in signals):
-                show_health(chat)
+                await show_health(chat, principal)
             threads = await self.get_state(ThreadListState)
+            if any(signal.kind == "threads" for signal in signals):
+                await refresh(threads, principal, keeps_scrolled=False)
             is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
             window, texts = (None, [])
+            if any(signal.kind == "thread_read" for signal in signals):
+                await show_readers(await self.get_state(ReadersState), principal)
             branched = {signal.thread_id for signal in signals if signal.kind == "branches"}
-            if any(is_open.get(thread_id) for thread_id in branched):
+            if any(thread_id in branched and shown for thread_id, shown in is_open.items()):
                 await reload_thread(chat, principal)
             if any(is_open.values()):
                 window, texts = await read_news(chat, principal)
+                await self._follow_thread(principal, window)
                 await show_context(await self.get_state(ContextState), principal, window)
             for thread_id in changed:
                 summary = window.thread if window and is_open[thread_id] else None
@@ -148,6 +161,12 @@ class Feed(rx.State):
                 if thread_id in branched:
                     await drop_deleted_hits(search, principal, thread_id)
         await _show(principal, answer, window, texts)
+
+    async def _follow_thread(self, principal: Principal, window: Window | None) -> None:
+        """Enter the organisation of the open thread."""
+        if window is not None:
+            organisations = await self.get_state(CurrentOrganisationState)
+            await follow_thread(organisations, principal, window.thread.org_id)
 
 
 class FollowedRun:

@@ -28,7 +28,9 @@ from pydantic import create_model as model_of
 
 from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.principal import Principal
+from chat_app.auth.sign_in.policy import SignUpMode
 from chat_app.auth.sign_in.step_up import CONFIRM_PAGE
+from chat_app.core.logging import request_client, request_id
 from chat_app.core.text import CLIENT_ID_PATTERN, is_client_id
 from chat_app.llm.base import Effort
 from chat_app.reflex_ext.events import (
@@ -42,6 +44,7 @@ from chat_app.reflex_ext.events import (
     handler_name,
     route_path,
     setvar_names,
+    socket_origin,
     state_key,
     stop_event,
 )
@@ -49,17 +52,35 @@ from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.admin import admin_states
+from chat_app.states.admin.announcements import AnnouncementListState
 from chat_app.states.admin.audit import AuditState
+from chat_app.states.admin.models import ModelRulesState
+from chat_app.states.admin.organisations import AdminOrganisationsState
 from chat_app.states.admin.people import PeopleState
-from chat_app.states.auth import AuthState
+from chat_app.states.admin.sign_up import SignUpPolicyState
+from chat_app.states.admin.usage import AdminUsageState
+from chat_app.states.announcements import AnnouncementState
+from chat_app.states.auth import AuthState, SignUpState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState, open_route
 from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.context import ContextState, WarningState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
+from chat_app.states.organisation_pages.page import (
+    MembersState,
+    OrganisationAuditState,
+    OrganisationListState,
+    OrganisationPageState,
+    blank_if_changed,
+)
+from chat_app.states.organisations import CurrentOrganisationState
+from chat_app.states.readers import PastReadingsState
+from chat_app.states.reading import ReadingRequestState, ReadingState
 from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState
+from chat_app.states.usage import OwnUsageState
+from chat_app.usage.queries import Days
 
 
 class Access(Enum):
@@ -95,6 +116,7 @@ ClientId = _text(64, 1, f"^{CLIENT_ID_PATTERN}$")
 StreamId = _text(6, 6, r"^[A-Za-z0-9_-]{6}$")
 PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
+Version = Annotated[int, Field(ge=1, le=10**9)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 Title = model_of("Title", __config__=_STRICT, title=_text(1_000))
 AuditForm = model_of(
@@ -107,6 +129,35 @@ AuditForm = model_of(
 )
 NewUserForm = Annotated[
     model_of("NewUserForm", __config__=_STRICT, email=_text(300), name=_text(300)),
+    BeforeValidator(form_fields),
+]
+SignUpForm = Annotated[
+    model_of("SignUpForm", __config__=_STRICT, mode=(SignUpMode, ...), domains=_text(4_000)),
+    BeforeValidator(form_fields),
+]
+AnnouncementForm = Annotated[
+    model_of(
+        "AnnouncementForm",
+        __config__=_STRICT,
+        announcement=IdOrNone,
+        text=_text(2_000),
+        starts=_text(30),
+        ends=_text(30),
+    ),
+    BeforeValidator(form_fields),
+]
+ReadingForm = Annotated[
+    model_of(
+        "ReadingForm",
+        __config__=_STRICT,
+        member=IdOrNone,
+        minutes=_text(4, 1, "^[0-9]+$"),
+        reason=_text(10_000),
+    ),
+    BeforeValidator(form_fields),
+]
+NewOrganisationForm = Annotated[
+    model_of("NewOrganisationForm", __config__=_STRICT, name=_text(300), email=_text(300)),
     BeforeValidator(form_fields),
 ]
 Options = model_of(
@@ -169,6 +220,7 @@ def _row(
 def _administration() -> list[tuple[str, PolicyRow]]:
     """The handlers of the pages below `/admin`."""
     row, people = partial(_row, Access.SITE_ADMIN), PeopleState
+    organisations, rules = AdminOrganisationsState, ModelRulesState
     dangerous = (
         *(people.disable, people.delete, people.reset_two_factor),
         *(people.promote, people.demote),
@@ -177,6 +229,14 @@ def _administration() -> list[tuple[str, PolicyRow]]:
         *(row(getattr(state, name)) for state in admin_states() for name in ("load", "dismiss")),
         row(AuditState.search, form=AuditForm),
         row(AuditState.more),
+        row(AdminUsageState.choose, days=Days),
+        row(AdminUsageState.next_page),
+        row(AdminUsageState.previous_page),
+        row(AnnouncementListState.save, form=AnnouncementForm),
+        row(AnnouncementListState.more),
+        row(AnnouncementListState.end, announcement_id=Id),
+        row(AnnouncementListState.delete, announcement_id=Id),
+        row(SignUpPolicyState.save, is_fresh=True, form=SignUpForm),
         row(people.find, text=_text(200)),
         row(people.next_page),
         row(people.previous_page),
@@ -186,6 +246,56 @@ def _administration() -> list[tuple[str, PolicyRow]]:
         row(people.enable, user_id=Id),
         row(people.end_sessions, user_id=Id),
         *(row(handler, is_fresh=True, user_id=Id) for handler in dangerous),
+        row(organisations.find, text=_text(200)),
+        row(organisations.next_page),
+        row(organisations.previous_page),
+        row(organisations.open, org_id=Id),
+        row(organisations.more_members),
+        row(organisations.create, is_fresh=True, form=NewOrganisationForm),
+        row(organisations.make_owner, is_fresh=True, org_id=Id, user_id=Id),
+        row(organisations.remove, is_fresh=True, org_id=Id, user_id=Id),
+        row(organisations.forbid_reading, is_fresh=True, org_id=Id),
+        row(organisations.delete, is_fresh=True, org_id=Id),
+        row(rules.find, text=_text(200)),
+        row(rules.show_organisation, org_id=IdOrNone),
+        row(
+            rules.set_rule,
+            is_fresh=True,
+            org_id=IdOrNone,
+            model_id=_text(200, 1),
+            role=Literal["", "owner", "admin", "member"],
+            choice=Literal["", "on", "off"],
+        ),
+    ]
+
+
+def _organisations() -> list[tuple[str, PolicyRow]]:
+    """The handlers of the pages of organisations: each asks the user's role in its own query."""
+    row, members, audit_log = partial(_row, Access.SIGNED_IN), MembersState, OrganisationAuditState
+    return [
+        row(OrganisationListState.load),
+        row(OrganisationPageState.load),
+        row(members.find, text=_text(200)),
+        *map(row, (members.next_page, members.previous_page)),
+        *map(row, (audit_log.load, audit_log.more, audit_log.dismiss)),
+        row(audit_log.search, form=AuditForm),
+    ]
+
+
+def _readings() -> list[tuple[str, PolicyRow]]:
+    """The handlers of the page that shows a member's chats, and of those around it.
+
+    Whose chats a user may read, the grant says: it is looked up in each handler.
+    """
+    row, reading, request = partial(_row, Access.SIGNED_IN), ReadingState, ReadingRequestState
+    return [
+        *map(row, (reading.open, reading.watch, reading.end, reading.dismiss)),
+        row(reading.resync, stream_id=StreamId, part=PartIndex, have=Length),
+        row(request.load, is_fresh=True),
+        row(request.ask, is_fresh=True, form=ReadingForm),
+        row(request.dismiss),
+        row(PastReadingsState.load),
+        row(PastReadingsState.more),
     ]
 
 
@@ -226,21 +336,25 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         frame_bytes: The largest frame of a socket. A text may fill it, so that one that is too
             long reaches `send` and comes back with a message.
     """
-    threads, chat = ThreadListState, ChatState
+    threads, chat, organisations = ThreadListState, ChatState, CurrentOrganisationState
     without_arguments = (
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
         *(chat.refresh_models, ChatDefaultsState.load, ChatDefaultsState.dismiss),
-        ContextState.look,
+        *(ContextState.look, AnnouncementState.watch),
         *(SearchState.more_messages, BranchState.undo_delete, BranchState.dismiss_undo),
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
         account.ApiKeysState.load,
+        *(organisations.cancel_move, organisations.undo_move, organisations.dismiss_move),
+        organisations.dismiss,
+        OwnUsageState.load,
     )
     row = partial(_row, Access.SIGNED_IN)
     message = _text(frame_bytes)
     own = [
         _row(Access.PUBLIC, AuthState.on_auth_change),
+        _row(Access.PUBLIC, SignUpState.load_policy),
         *map(row, without_arguments),
         row(threads.find, text=_text(200)),
         row(SearchState.find_messages, text=_text(200)),
@@ -256,6 +370,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
             text=message,
             model=_optional(_text(200)),
             options=_optional(Options),
+            organisation=_optional(IdOrNone),
         ),
         row(chat.seek, message_id=Id),
         row(chat.stop, thread=IdOrNone),
@@ -273,14 +388,20 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         row(BranchState.delete, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
         row(chat.set_options, request=ClientId, thread=IdOrNone, options=Options),
+        row(OwnUsageState.choose, days=Days),
         row(ChatDefaultsState.pick_model, model_id=_text(200, 1)),
         row(chat.show_notice, message=_text(300), refused=_optional(ClientId)),
         row(Feed.resync, stream_id=StreamId, part=PartIndex, have=Length),
         row(DetailsState.show, message_id=IdOrNone),
         row(ContextState.compact, thread=IdOrNone),
         row(WarningState.dismiss, thread=Id),
+        row(organisations.switch, org_id=IdOrNone),
+        row(organisations.begin_move, thread_id=Id),
+        row(organisations.move, thread_id=Id, org_id=IdOrNone),
+        row(AnnouncementState.dismiss, announcement_id=Id, version=Version),
     ]
-    return dict([*_framework(), *own, *_administration()])
+    pages = [*_organisations(), *_readings(), *_administration()]
+    return dict([*_framework(), *own, *pages])
 
 
 _HYDRATES = {handler_name(FRAMEWORK_HANDLERS[name]) for name in ("hydrate", "hydrate_and_load")}
@@ -349,10 +470,18 @@ class Policy(EventPolicy):
         event.payload.clear()
         event.payload.update(checked)
         set_principal(principal)
+        # what the handler does is logged and audited as a request's work is
+        client_ip, socket_id = socket_origin(state)
+        request_client.set(client_ip)
+        request_id.set(socket_id)
         if event.name in _HYDRATES:
             # A tab that was loaded anew at another URL still has the chat of the old one. What
             # is written before `on_load` has run would go to that chat.
             open_route(await state.get_state(ChatState))
+            # What was read by a role or a grant is asked for again: it may have ended meanwhile.
+            for kind in (ReadingState, ReadingRequestState):
+                (await state.get_state(kind)).reset()
+            await blank_if_changed(await state.get_state(OrganisationPageState), principal)
         return None
 
     def _refuse(self, reason: str, instead: Any = None) -> StateUpdate:

@@ -9,8 +9,8 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
 from chat_app.services import services
-from chat_app.states import current_principal, views
-from chat_app.states.thread_list import ThreadListState
+from chat_app.states import current_principal
+from chat_app.states.thread_list import ThreadListState, current_organisation, zone_of
 from chat_app.states.views import HitItem, hit_item
 from chat_app.threads.search import Hit, HitPage
 from chat_app.threads.search_query import parse_query
@@ -50,11 +50,17 @@ class SearchState(rx.State):
             return
         self.hint = self.told = ""
         yield
-        zone = views.time_zone((await self.get_state(ThreadListState))._zone)
+        threads = await self.get_state(ThreadListState)
+        principal, zone = current_principal(), zone_of(threads)
         try:
             is_searchable = parse_query(text, zone).is_searchable
             page = await services().search.find(
-                current_principal(), text, limit=PAGE, zone=zone, in_titles=False
+                principal,
+                text,
+                limit=PAGE,
+                zone=zone,
+                in_titles=False,
+                org_id=_searched(principal, threads),
             )
         except ChatError as error:
             page, is_searchable, self.hint = HitPage([], None), True, error.message
@@ -72,15 +78,17 @@ class SearchState(rx.State):
         """Show the next page."""
         if self._next is None:
             return
-        zone = views.time_zone((await self.get_state(ThreadListState))._zone)
+        threads = await self.get_state(ThreadListState)
+        principal, zone = current_principal(), zone_of(threads)
         try:
             page = await services().search.find(
-                current_principal(),
+                principal,
                 self._text,
                 after=self._next,
                 limit=PAGE,
                 zone=zone,
                 in_titles=False,
+                org_id=_searched(principal, threads),
             )
         except ChatError as error:
             self.hint = error.message
@@ -92,6 +100,11 @@ class SearchState(rx.State):
         self.has_more_hits = page.next is not None
         now = services().clock()
         self.hits = [hit_item(hit, now, zone) for hit in self._found]
+
+
+def _searched(principal: Principal, threads: ThreadListState) -> UUID | None:
+    """The organisation that a search is in; None where the user has no other chats anyway."""
+    return current_organisation(threads) if principal.memberships else None
 
 
 async def drop_deleted_hits(

@@ -2,13 +2,14 @@
 
 import contextlib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.db.tables import PRIVATE
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action, views
 from chat_app.states.thread_list_view import ThreadListView
@@ -21,8 +22,14 @@ UNDO_TIME = timedelta(seconds=10)
 
 
 class ThreadListState(NoticeState, rx.State):
-    """A growing window of the thread list, newest first, updated by signals."""
+    """A growing window of the thread list, newest first, updated by signals.
 
+    Attributes:
+        organisation: The id of the current organisation of the tab, whose threads are listed and
+            in which new ones are made; empty for Personal.
+    """
+
+    organisation: rx.Field[str] = rx.field("")
     items: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
     older: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
     running: rx.Field[list[str]] = rx.field(default_factory=list)
@@ -44,7 +51,11 @@ class ThreadListState(NoticeState, rx.State):
         view = self._view
         if view.next is not None:
             page = await services().threads.page(
-                current_principal(), after=view.next, query=view.query, status=view.status
+                current_principal(),
+                after=view.next,
+                query=view.query,
+                status=view.status,
+                org_id=view.org_id,
             )
             show(self, view.extended(page))
 
@@ -53,7 +64,7 @@ class ThreadListState(NoticeState, rx.State):
         """Show only threads whose title has every word of `text`."""
         self.search = text
         try:
-            query = parse_query(text, views.time_zone(self._zone))
+            query = parse_query(text, zone_of(self))
         except InvalidInput:
             return  # a filter that is still being typed; the search in messages says so
         self._view = replace(self._view, query=query)  # kept if the read fails: a refresh uses it
@@ -62,6 +73,7 @@ class ThreadListState(NoticeState, rx.State):
             limit=self._view.page_size,
             query=query,
             status=self._view.status,
+            org_id=self._view.org_id,
         )
         show(self, self._view.loaded(page))
         self.loaded = True
@@ -89,7 +101,7 @@ class ThreadListState(NoticeState, rx.State):
     @rx.event
     async def delete(self, thread_id: str):
         """Delete a thread; the notice that appears can undo it, and the page leaves the thread."""
-        title = next((t.title for t in self._view.threads if str(t.id) == thread_id), "")
+        title = listed_title(self, thread_id) or ""
         if not await try_action(
             self, services().threads.delete(current_principal(), UUID(thread_id))
         ):
@@ -121,10 +133,26 @@ class ThreadListState(NoticeState, rx.State):
             show(self, self._view)
 
 
+def current_organisation(threads: ThreadListState) -> UUID:
+    """The current organisation of a tab, `PRIVATE` for Personal."""
+    return threads._view.org_id
+
+
+def zone_of(threads: ThreadListState) -> tzinfo:
+    """The time zone of a tab's browser."""
+    return views.time_zone(threads._zone)
+
+
+def listed_title(threads: ThreadListState, thread_id: str) -> str | None:
+    """The title of a thread that a tab lists, which may be empty; None if it lists no such one."""
+    found = (one.title for one in threads._view.threads if str(one.id) == thread_id)
+    return next(found, None)
+
+
 def show(threads: ThreadListState, view: ThreadListView) -> None:
     """Let a tab show this. A var is sent whole when it is assigned, so only a change assigns it."""
     before = threads._view
-    view = view.arranged(services().clock(), views.time_zone(threads._zone))
+    view = view.arranged(services().clock(), zone_of(threads))
     threads._view = view
     if view.items != before.items:
         threads.items = list(view.items)
@@ -136,25 +164,44 @@ def show(threads: ThreadListState, view: ThreadListView) -> None:
         threads.has_more = view.next is not None
 
 
-def blank(threads: ThreadListState) -> None:
-    """Forget everything but the time zone of the browser."""
+def blank(threads: ThreadListState, org_id: UUID = PRIVATE) -> None:
+    """Forget everything but the time zone of the browser.
+
+    Args:
+        threads: The state of the tab.
+        org_id: The organisation whose threads are listed from now on; `PRIVATE` for Personal.
+    """
     zone = threads._zone
     threads.reset()
     threads._zone = zone
+    threads._view = ThreadListView(org_id=org_id)
+    threads.organisation = "" if org_id == PRIVATE else str(org_id)
 
 
-async def refresh(threads: ThreadListState, principal: Principal) -> None:
+async def refresh(
+    threads: ThreadListState, principal: Principal, *, keeps_scrolled: bool = True
+) -> None:
     """Read the newest threads again.
 
     A new page would begin a notice's time anew, so an old one is dropped.
+
+    Args:
+        threads: The state of the tab.
+        principal: The user.
+        keeps_scrolled: Whether to keep the threads that were scrolled to below them; there may be
+            no new ones among those.
     """
     if threads._deleted_at and services().clock() - threads._deleted_at >= UNDO_TIME:
         threads.undo_id, threads._deleted_at = "", None
     view = threads._view
     page = await services().threads.page(
-        principal, limit=view.page_size, query=view.query, status=view.status
+        principal,
+        limit=view.page_size,
+        query=view.query,
+        status=view.status,
+        org_id=view.org_id,
     )
-    show(threads, view.refreshed(page))
+    show(threads, view.refreshed(page) if keeps_scrolled else view.loaded(page))
     threads.loaded = True
 
 
@@ -173,10 +220,10 @@ async def update_thread(
         summary: What it is now, when that has just been read.
 
     Returns:
-        What it is now; None when it is gone.
+        What it is now; None when it is gone, or in another organisation than the listed ones.
     """
     if summary is None and thread_id is not None:
         with contextlib.suppress(NotFound):
             summary = await services().threads.get(principal, thread_id)
     show(threads, threads._view.updated(thread_id, summary))
-    return summary
+    return summary if summary and summary.org_id == current_organisation(threads) else None

@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Literal
 from uuid import UUID
 
+from chat_app.db.tables import PRIVATE
 from chat_app.states.views import ThreadItem, thread_items
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
 from chat_app.threads.views import ThreadPage, ThreadSummary
@@ -26,6 +27,7 @@ class ThreadListView:
     Args:
         next: The cursor of the following page; None at the end.
         query: What the threads are searched for.
+        org_id: The organisation that they are all in; `PRIVATE` for none.
         items: The newest rows.
         older: The rows below them.
     """
@@ -33,6 +35,7 @@ class ThreadListView:
     threads: tuple[ThreadSummary, ...] = ()
     next: str | None = None
     query: SearchQuery = EVERYTHING
+    org_id: UUID = PRIVATE
     items: tuple[ThreadItem, ...] = ()
     older: tuple[ThreadItem, ...] = ()
 
@@ -78,7 +81,11 @@ class ThreadListView:
             thread: What it is now; None when it is gone.
         """
         others = [other for other in self.threads if other.id != thread_id]
-        if thread is None or (thread.is_archived and self.status == "regular"):
+        if (
+            thread is None
+            or thread.org_id != self.org_id
+            or (thread.is_archived and self.status == "regular")
+        ):
             return replace(self, threads=tuple(others))
         if not self.query.names(thread.title, thread.updated_at):
             return self

@@ -34,6 +34,22 @@ class UserItem:
 
 
 @dataclass(frozen=True)
+class OrganisationItem:
+    """An organisation of the user.
+
+    Args:
+        id: Its id; empty for Personal, which is none.
+        allows_admin_reading: Whether its admins may read a member's chats in it, with a reason.
+        is_reading_off: Whether the installation lets no one read, whatever an owner allows.
+    """
+
+    id: str = ""
+    name: str = "Personal"
+    allows_admin_reading: bool = False
+    is_reading_off: bool = False
+
+
+@dataclass(frozen=True)
 class ThreadItem:
     """A row of the thread list; `section` is set on the first row of a day group."""
 

@@ -1,9 +1,8 @@
 """The users of the installation, and what an admin does to them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import reflex as rx
@@ -11,12 +10,11 @@ import reflex as rx
 from chat_app.auth.account.people import ListedUser
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import utc_now
-from chat_app.core.errors import ChatError
 from chat_app.reflex_ext.events import var_emitter
 from chat_app.services import services
-from chat_app.states import current_principal, try_action
-from chat_app.states.account import ago
-from chat_app.states.admin import AdminState
+from chat_app.states import current_principal
+from chat_app.states.account import ago, day, fact_line
+from chat_app.states.admin import AdminState, SearchedState
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,19 @@ class ListedUserItem:
     has_sessions: bool
 
 
+@dataclass(frozen=True)
+class LinkItem:
+    """A link by which a user chooses a password; empty for none.
+
+    Args:
+        url: The link.
+        email: Whose it is.
+    """
+
+    url: str = ""
+    email: str = ""
+
+
 def listed_user_item(user: ListedUser, me: UUID, now: datetime) -> ListedUserItem:
     """A user as the list shows them to an admin.
 
@@ -56,11 +67,14 @@ def listed_user_item(user: ListedUser, me: UUID, now: datetime) -> ListedUserIte
         me: The admin.
         now: The time.
     """
-    seen = f"seen {ago(user.last_seen_at, now)}" if user.last_seen_at else "not seen lately"
+    if user.last_seen_at:
+        seen = f"seen {ago(user.last_seen_at, now)}"
+    else:
+        seen = "not seen lately" if user.has_signed_in else "never signed in"
     count = "1 session" if user.sessions == 1 else f"{user.sessions} sessions"
-    created = f"created {user.created_at:%Y-%m-%d}"
+    detail = fact_line(f"created {day(user.created_at)}", seen, count)
     return ListedUserItem(
-        *(str(user.id), user.email, user.name, " · ".join((created, seen, count))),
+        *(str(user.id), user.email, user.name, detail),
         is_me=user.id == me,
         is_admin=user.is_admin,
         is_verified=user.is_verified,
@@ -70,19 +84,17 @@ def listed_user_item(user: ListedUser, me: UUID, now: datetime) -> ListedUserIte
     )
 
 
-class PeopleState(AdminState, rx.State):
+class PeopleState(SearchedState, AdminState, rx.State):
     """A page of the list of users.
 
-    `link` is sent to the tab and kept nowhere else: it lets a user in.
+    Attributes:
+        link: A link that lets a user in, sent to the tab and kept nowhere else; and whose it is.
     """
 
     items: rx.Field[list[ListedUserItem]] = rx.field(default_factory=list)
-    text: rx.Field[str] = rx.field("")
-    total: rx.Field[int] = rx.field(0)
-    number: rx.Field[int] = rx.field(0)
-    has_more: rx.Field[bool] = rx.field(False)
-    link: rx.Field[str] = rx.field("")
-    link_of: rx.Field[str] = rx.field("")
+    link: rx.Field[LinkItem] = rx.field(default_factory=LinkItem)
+    made: rx.Field[int] = rx.field(0)
+    """How many were added in this tab: the form of the next one is empty."""
 
     async def _read(self, principal: Principal) -> None:
         now = utc_now()
@@ -91,28 +103,12 @@ class PeopleState(AdminState, rx.State):
         self.total, self.number, self.has_more = page.total, page.number, page.has_more
 
     @rx.event
-    async def find(self, text: str):
-        """Search."""
-        self.text, self.number = text, 0
-        await self._read(current_principal())
-
-    @rx.event
-    async def next_page(self):
-        """Show the next page of the list."""
-        self.number += 1
-        await self._read(current_principal())
-
-    @rx.event
-    async def previous_page(self):
-        """Show the page before this one."""
-        self.number -= 1
-        await self._read(current_principal())
-
-    @rx.event
     async def add_user(self, form: dict[str, str]):
         """Add a user, and show the link for them."""
         admin, email = current_principal(), form["email"]
-        await self._show_link(email, services().people.add_user(admin, email, form["name"]))
+        added = services().people.add_user(admin, email, form["name"])
+        if await self._show_link(email, added):
+            self.made += 1
 
     @rx.event
     async def reset_link(self, user_id: str):
@@ -124,63 +120,54 @@ class PeopleState(AdminState, rx.State):
     @rx.event
     async def hide_link(self):
         """Take the link from the page."""
-        self.link_of = ""
-        await _emit_link("")
+        await _emit_link(LinkItem())
 
     @rx.event
     async def disable(self, user_id: str):
         """Disable a user."""
-        await self._do(services().people.disable, user_id)
+        await self._do(services().people.disable(current_principal(), UUID(user_id)))
 
     @rx.event
     async def enable(self, user_id: str):
         """Enable a user."""
-        await self._do(services().people.enable, user_id)
+        await self._do(services().people.enable(current_principal(), UUID(user_id)))
 
     @rx.event
     async def delete(self, user_id: str):
         """Delete a user with all their chats."""
-        await self._do(services().people.delete, user_id)
+        await self._do(services().people.delete(current_principal(), UUID(user_id)))
 
     @rx.event
     async def end_sessions(self, user_id: str):
         """Sign a user out everywhere."""
-        await self._do(services().people.end_sessions, user_id)
+        await self._do(services().people.end_sessions(current_principal(), UUID(user_id)))
 
     @rx.event
     async def reset_two_factor(self, user_id: str):
         """Turn off a user's two-factor authentication."""
-        await self._do(services().people.reset_two_factor, user_id)
+        await self._do(services().people.reset_two_factor(current_principal(), UUID(user_id)))
 
     @rx.event
     async def promote(self, user_id: str):
         """Make a user an admin."""
-        await self._do(services().people.set_role, user_id, "admin")
+        await self._do(services().people.set_role(current_principal(), UUID(user_id), "admin"))
 
     @rx.event
     async def demote(self, user_id: str):
         """Take the role from an admin."""
-        await self._do(services().people.set_role, user_id, "")
+        await self._do(services().people.set_role(current_principal(), UUID(user_id), ""))
 
-    async def _do(self, action: Callable[..., Awaitable[object]], user_id: str, *more: Any) -> None:
-        """Do something to a user, and show what became of the list."""
-        self.notice = ""
-        principal = current_principal()
-        await try_action(self, action(principal, UUID(user_id), *more))
-        await self._read(principal)
+    async def _show_link(self, email: str, link: Awaitable[str]) -> bool:
+        """Whether a link was made, which the tab shows then."""
+        made: list[LinkItem] = []
 
-    async def _show_link(self, email: str, link: Awaitable[str]) -> None:
-        self.notice, self.link_of = "", ""
-        try:
-            made = await link
-        except ChatError as error:
-            self.notice = error.message
-            return
-        self.link_of = email
-        await self._read(current_principal())
-        await _emit_link(made)
+        async def make() -> None:
+            made.append(LinkItem(await link, email))
+
+        if not await self._do(make()):
+            return False
+        await _emit_link(made[0])
+        return True
 
 
-async def _emit_link(link: str) -> None:
-    """Send the link to the tab alone."""
-    await var_emitter(PeopleState, "link")(link)
+_emit_link = var_emitter(PeopleState, "link")
