@@ -1,6 +1,7 @@
 """Pages: one function per route, made of components and bound to states.
 
-`add_pages` says which routes there are. A page without `require_auth` is public, and loads nothing.
+`add_pages` says which routes there are. A page without `require_auth` is public, and loads
+nothing of a user.
 """
 
 from collections.abc import Callable
@@ -16,16 +17,23 @@ from chat_app.components.ui.sidebar import keep_sidebar_closed
 from chat_app.pages import email_links
 from chat_app.pages.admin import pages as admin
 from chat_app.pages.chat import chat
+from chat_app.pages.reading import ask_to_read, reading
 from chat_app.pages.settings import pages as settings
 from chat_app.pages.settings.layout import Menu
 from chat_app.pages.setup import setup
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.reflex_ext.build import api_url, baked_settings
-from chat_app.states.auth import AuthState
+from chat_app.states.announcements import AnnouncementState
+from chat_app.states.auth import AuthState, SignUpState
 from chat_app.states.feed import Feed
+from chat_app.states.reading import ReadingRequestState, ReadingState
 
 _DESCRIPTION = "Private conversations with a language model."
-_STYLES = ("fonts", "layout", "conversation", "text", "composer", "auth", "settings", "print")
+_STYLES = (
+    *("fonts", "layout", "conversation", "text", "composer"),
+    *("auth", "settings", "reading", "print"),
+)
+_OFFER_SIGN_UP = ("/signin", "/signup")
 _TEXT_FONT = "/fonts/geist-5.3.0-latin.woff2"
 
 
@@ -48,9 +56,20 @@ def add_pages(app: rx.App) -> None:
         (SETUP_PAGE, "Set up this chat", setup),
         ("404", "Page not found", not_found),
     ):
-        add(page, route=route, title=f"{title} · {PRODUCT}")
+        loads = {"on_load": SignUpState.load_policy} if route in _OFFER_SIGN_UP else {}
+        add(page, route=route, title=f"{title} · {PRODUCT}", **loads)
     for route in ("/", "/c/[thread]"):
         add(chat, route=route, title=PRODUCT, on_load=[AuthState.on_auth_change, Feed.open])
+    for route, title, page, load in (
+        ("/reading/[grant_id]", "Reading chats", reading, ReadingState.open),
+        ("/reading/new/[org_id]", "Read a member's chats", ask_to_read, ReadingRequestState.load),
+    ):
+        add(
+            page,
+            route=route,
+            title=f"{title} · {PRODUCT}",
+            on_load=[AuthState.on_auth_change, load],
+        )
     _add_menu(add, settings.MENU, lambda page, waiting: require_auth(page, waiting=waiting))
     _add_menu(
         add,
@@ -77,7 +96,7 @@ def _add_menu(add: Callable[..., None], menu: Menu, protect: Callable[[Page, Pag
             protect(shown, menu.waiting),
             route=path,
             title=f"{title} · {PRODUCT}",
-            on_load=[AuthState.on_auth_change, *loads],
+            on_load=[AuthState.on_auth_change, *loads, AnnouncementState.watch],
         )
 
 

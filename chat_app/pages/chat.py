@@ -27,7 +27,15 @@ from chat_app.components.ui.feedback import (
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import open_sidebar, sidebar_shortcut
-from chat_app.pages.sidebar import SIDEBAR, sidebar, undo_bar
+from chat_app.pages.announcements import announcements
+from chat_app.pages.sidebar import (
+    SIDEBAR,
+    current_organisation,
+    move_form,
+    sidebar,
+    undo_bar,
+    undo_move_bar,
+)
 from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import baked_settings
 from chat_app.states.auth import AuthState
@@ -37,7 +45,9 @@ from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.context import ContextState, WarningState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
+from chat_app.states.organisations import CurrentOrganisationState
 from chat_app.states.page_window import MAX_PAGES
+from chat_app.states.readers import ReadersState
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import MessageItem
 
@@ -49,6 +59,7 @@ def _signed_in() -> rx.Component:
         rx.el.a("Skip to the conversation", href=f"#{_CONVERSATION}", class_name="skip"),
         sidebar(),
         _conversation(),
+        move_form(),
         chunk_feed(chunk=Feed.f, on_resync=Feed.resync),
         page_effects(
             title=ChatState.title,
@@ -86,7 +97,13 @@ def _conversation() -> rx.Component:
     return rx.el.main(
         _top_bar(),
         offline_bar(),
-        rx.el.div(undo_bar(), class_name="page-undo only-narrow"),
+        announcements(),
+        _readers(),
+        rx.el.div(
+            notice(CurrentOrganisationState.notice, CurrentOrganisationState.dismiss),
+            class_name="page-undo",
+        ),
+        rx.el.div(undo_bar(), undo_move_bar(), class_name="page-undo only-narrow"),
         rx.cond(
             ChatState.missing,
             _not_found(),
@@ -100,6 +117,22 @@ def _conversation() -> rx.Component:
         id=_CONVERSATION,
         tab_index=-1,
         class_name="conversation",
+    )
+
+
+def _readers() -> rx.Component:
+    """Says that an admin of an organisation read this chat, and why."""
+    readers = ReadersState.readers
+    return rx.cond(
+        readers.length() > 0,
+        rx.el.div(
+            rx.el.p(readers[0].text, " Reason: ", rx.el.q(readers[0].reason)),
+            page_link(
+                "Who read your chats", to="/settings/data#readings", class_name="text-button"
+            ),
+            role="status",
+            class_name="readers",
+        ),
     )
 
 
@@ -127,6 +160,11 @@ def _top_bar() -> rx.Component:
                 rx.cond(ChatState.missing, "Not found", thread_title(ChatState.title)),
             ),
             class_name="thread-title",
+        ),
+        # Where the sidebar is open it says so.
+        rx.cond(
+            (CurrentOrganisationState.name != "") & (ChatState.thread != ""),
+            rx.el.span(CurrentOrganisationState.name, class_name="thread-where"),
         ),
         class_name="top-bar",
     )
@@ -230,9 +268,14 @@ def _details(message_id: rx.Var[str]) -> rx.Component:
 def _beginning() -> rx.Component:
     # "Lovelace, Ada" begins with a comma after the first word.
     name = AuthState.user.name.split(" ")[0].replace(",", "")
+    organisation = current_organisation()
     return rx.el.div(
         rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
         rx.el.h2("What can I help with?"),
+        rx.cond(
+            organisation != "",
+            rx.el.p("New chat in ", organisation, class_name="beginning-where"),
+        ),
         class_name="beginning",
     )
 
@@ -250,7 +293,8 @@ def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
     """Send to the thread that the page shows, for the model and the options that it shows."""
     options = rx.cond(ChatState.thread == "", ChatState.options, None)
     return ChatState.send(  # pyright: ignore[reportCallIssue] Reflex types four arguments
-        client_id, ChatState.thread, text, ChatState.model, options
+        *(client_id, ChatState.thread, text, ChatState.model, options),
+        ThreadListState.organisation,
     )
 
 
@@ -345,6 +389,10 @@ def _dock() -> rx.Component:
         notice(ChatState.notice, ChatState.dismiss),
         _undo_branch(),
         rx.cond(ChatState.archived, _archived()),
+        rx.cond(
+            ChatState.model_note != "",
+            rx.el.div(rx.el.span(ChatState.model_note), role="status", class_name="archived"),
+        ),
         _context_status(),
         composer(
             model_picker(

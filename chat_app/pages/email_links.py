@@ -26,7 +26,7 @@ from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
 CANNOT_SEND = "This server can't send email. Ask your administrator."
-IN_LOG = "No mail server is set up; find the link in the server log."
+IN_LOG = "No mail server is set up. Ask your administrator for the link; it is in the server log."
 
 
 def by_delivery(
@@ -52,8 +52,7 @@ def magic_link() -> rx.Component:
         title="Sign in by email",
         lead=by_delivery(
             sent="We'll email you a link that signs you in once, without a password.",
-            in_log="A link signs you in once, without a password. No mail server is set up, so it "
-            "is written to the server log.",
+            in_log=f"A link signs you in once, without a password. {IN_LOG}",
         ),
     )
 
@@ -72,8 +71,7 @@ def reset() -> rx.Component:
         title="Reset your password",
         lead=by_delivery(
             sent="We'll email you a link to choose a new one.",
-            in_log="You choose a new one through a link. No mail server is set up, so it is "
-            "written to the server log.",
+            in_log=f"You choose a new one through a link. {IN_LOG}",
         ),
     )
     return if_query("done", done, form)
@@ -107,10 +105,12 @@ def confirm() -> rx.Component:
                 "invitation": api_url("/api/invitations/accept"),
             }
             | dict.fromkeys(purposes, verify),
+            session=api_url("/api/auth/session"),
+            sign_out=api_url("/api/auth/signout"),
         ),
         title="One more click",
         lead="The link works once.",
-        otherwise=otherwise("Link expired?", "Start over", "/signin"),
+        otherwise=rx.fragment(),
     )
 
 

@@ -16,6 +16,6 @@ def setup() -> rx.Component:
             path=SETUP_PAGE,
         ),
         title="Set up this chat",
-        lead="This chat has no admin yet. The link works once and makes you the admin.",
+        lead="While this chat has no admin, the link makes you the admin. It works once.",
         otherwise=rx.fragment(),
     )

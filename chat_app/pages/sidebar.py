@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.auth.account import account_menu
+from chat_app.components.chat.organisations import move_dialog, organisation_choices
 from chat_app.components.chat.thread_list import (
     load_more,
     roving_list,
@@ -24,9 +25,10 @@ from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import close_sidebar, drawer
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.organisations import CurrentOrganisationState
 from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState
-from chat_app.states.views import HitItem, SnippetItem, ThreadItem
+from chat_app.states.views import HitItem, OrganisationItem, SnippetItem, ThreadItem
 from chat_app.threads.search_query import MAX_QUERY
 
 SIDEBAR = "sidebar"
@@ -59,9 +61,11 @@ def sidebar() -> rx.Component:
         search_field(
             icon("search"),
             rx.el.input(
+                # Another organisation's search begins empty.
+                key=ThreadListState.organisation,
                 type="search",
-                placeholder="Search chats",
-                aria_label="Search chats",
+                placeholder=_search_label(),
+                aria_label=_search_label(),
                 auto_complete="off",
                 max_length=MAX_QUERY,
                 class_name="field small",
@@ -79,9 +83,10 @@ def sidebar() -> rx.Component:
         rx.el.div(
             notice(ThreadListState.notice, ThreadListState.dismiss),
             undo_bar(),
+            undo_move_bar(),
             class_name="sidebar-notices",
         ),
-        account_menu(AuthState.user),
+        account_menu(AuthState.user, where=_where(), choices=_choices()),
         id=SIDEBAR,
         class_name="sidebar",
         label="Your chats",
@@ -110,6 +115,89 @@ def undo_bar() -> rx.Component:
             ),
         ),
         role="status",
+    )
+
+
+def undo_move_bar() -> rx.Component:
+    """A toast with a move that can still be undone; see `undo_bar`."""
+    state = CurrentOrganisationState
+    return rx.el.div(
+        rx.cond(
+            state.moved != "",
+            dismissible(
+                rx.el.span(
+                    f"Moved “{state.moved_title}” to {state.moved_to}", class_name="undo-words"
+                ),
+                undo_button("Undo", thread=state.moved, on_undo=state.undo_move),
+                icon_button("close", "Dismiss", on_click=state.dismiss_move),
+                key=state.moved,
+                class_name="undo",
+            ),
+        ),
+        role="status",
+    )
+
+
+def move_form() -> rx.Component:
+    """The dialog that moves a thread of the list, while it is open."""
+    state = CurrentOrganisationState
+    return rx.cond(
+        state.moving != "",
+        move_dialog(
+            title=thread_title(state.moving_title),
+            choices=state.choices,
+            current=ThreadListState.organisation,
+            problem=state.move_problem,
+            on_move=lambda organisation: state.move(state.moving, organisation),
+            on_close=state.cancel_move,
+            key=state.moving,
+        ),
+    )
+
+
+def current_organisation() -> rx.Var[str]:
+    """The name of the current organisation, or Personal; empty if the user belongs to none."""
+    state = CurrentOrganisationState
+    name = rx.cond(state.name != "", state.name, OrganisationItem().name)
+    return rx.cond(state.choices.length() > 0, name, "")
+
+
+def _search_label() -> rx.Var[str]:
+    name = CurrentOrganisationState.name
+    return rx.cond(name != "", f"Search in {name}", "Search chats")
+
+
+def _where() -> rx.Component:
+    """The current organisation, below the user's name."""
+    name = current_organisation()
+    return rx.cond(
+        name != "",
+        rx.el.span(
+            rx.el.span(", current organisation: ", class_name="sr-only"),
+            rx.el.span(name, custom_attrs={"data-testid": "organisation"}),
+            class_name="organisation-name",
+        ),
+    )
+
+
+def _choices() -> rx.Component:
+    """The choice of the current organisation, and the way to the organisations themselves."""
+    return rx.cond(
+        CurrentOrganisationState.choices.length() > 0,
+        rx.el.div(
+            organisation_choices(
+                choices=CurrentOrganisationState.choices,
+                value=ThreadListState.organisation,
+                on_pick=CurrentOrganisationState.switch,
+            ),
+            page_link(
+                icon("people"),
+                "Manage organisations",
+                to="/settings/organisations",
+                class_name="menu-item",
+            ),
+            class_name="menu-part",
+        ),
     )
 
 
@@ -212,6 +300,8 @@ def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
     title_editor = title_field(
         title=item.title, on_save=ThreadListState.rename, on_cancel=ThreadListState.cancel_rename
     )
+    can_move = CurrentOrganisationState.choices.length() > 0
+    move = CurrentOrganisationState.begin_move(item.id)
     rename, delete = ThreadListState.begin_rename(item.id), ThreadListState.delete(item.id)
     answering = rx.el.span(rx.el.span("answering", class_name="sr-only"), class_name="pulse")
     return rx.el.li(
@@ -233,13 +323,17 @@ def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
                 ),
                 rx.el.span(
                     icon_button("rename", f"Rename {title}", on_click=rename),
+                    rx.cond(can_move, icon_button("move", f"Move {title} to…", on_click=move)),
                     icon_button("delete", f"Delete {title}", on_click=delete),
                     row_menu(
                         icon("more"),
                         icon("rename"),
                         icon("delete"),
+                        icon("move"),
                         label=f"Options for {title}",
+                        can_move=can_move,
                         on_rename=rename,
+                        on_move=move,
                         on_delete=delete,
                     ),
                     class_name="row-actions",

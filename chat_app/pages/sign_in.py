@@ -22,7 +22,7 @@ from chat_app.components.auth.sign_in import (
 )
 from chat_app.pages.email_links import sent
 from chat_app.reflex_ext.build import api_url, baked_settings
-from chat_app.states.auth import AuthState
+from chat_app.states.auth import AuthState, SignUpState
 
 
 def sign_in() -> rx.Component:
@@ -50,7 +50,7 @@ def sign_in() -> rx.Component:
                 ),
             ),
             rx.cond(
-                AuthState.sign_up_is_open,
+                SignUpState.is_open,
                 otherwise("New here?", "Create an account", "/signup"),
             ),
         ),
@@ -90,7 +90,7 @@ def second_factor() -> rx.Component:
 
 def sign_up() -> rx.Component:
     """`/signup`: a new account, where sign-up is open; and afterwards, that an email was sent."""
-    is_open = AuthState.sign_up_is_open
+    is_open = SignUpState.is_open
     form = auth_form(
         text_field(
             "Name",
@@ -108,9 +108,11 @@ def sign_up() -> rx.Component:
     )
     sheet = auth_sheet(
         rx.cond(is_open, form),
-        title=rx.cond(is_open, "Create your account", "Invitation only"),
+        title=rx.cond(is_open, "Create your account", "Sign-up is closed"),
         lead=rx.cond(
-            is_open, "Your conversations stay yours.", "Ask your administrator for an account."
+            is_open,
+            rx.cond(SignUpState.hint != "", SignUpState.hint, "Your conversations stay yours."),
+            "Ask your administrator for an account.",
         ),
         otherwise=otherwise("Already have an account?", "Sign in", "/signin"),
     )

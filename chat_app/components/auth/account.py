@@ -1,5 +1,7 @@
 """What a signed-in user sees of their account: the account menu, and forms that change it."""
 
+from typing import Any
+
 import reflex as rx
 
 from chat_app.components import script
@@ -25,6 +27,9 @@ class AccountForm(rx.Component):
         children: The fields and the button.
         action: The route.
         method: The HTTP method, POST by default.
+        values: What is sent besides the fields.
+        missing: What is said where the thing in the route is not there any more.
+        resets: Whether a success empties the fields.
         problem_id: The id of the element with the error, for fields that are described by it.
         done: The message after a success.
         file_name: The name of the file that the response is saved as.
@@ -38,6 +43,9 @@ class AccountForm(rx.Component):
 
     action: rx.Var[str]
     method: rx.Var[str]
+    values: rx.Var[dict[str, Any]]
+    missing: rx.Var[str]
+    resets: rx.Var[bool]
     problem_id: rx.Var[str]
     done: rx.Var[str]
     file_name: rx.Var[str]
@@ -82,14 +90,26 @@ url_problem = UrlProblem.create
 callback_url = CallbackUrl.create
 
 
-def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
-    """A button with the signed-in user's name that opens a menu."""
+def account_menu(
+    person: rx.vars.ObjectVar[UserItem], where: rx.Component, choices: rx.Component
+) -> rx.Component:
+    """A button with the signed-in user's name that opens a menu.
+
+    Args:
+        person: The user.
+        where: The current organisation, below their name in the button.
+        choices: The choice of it, in the menu.
+    """
     name = rx.cond(person.name, person.name, person.email)
     return rx.el.div(
         rx.el.button(
             avatar(person),
             rx.el.span(
-                rx.el.span("Account of ", class_name="sr-only"), name, class_name="person-name"
+                rx.el.span(
+                    rx.el.span("Account of ", class_name="sr-only"), name, class_name="person-name"
+                ),
+                where,
+                class_name="person-where",
             ),
             icon("updown"),
             type="button",
@@ -102,6 +122,7 @@ def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
                 rx.el.div(rx.el.strong(name), rx.el.span(person.email), class_name="person"),
                 class_name="account-user",
             ),
+            choices,
             theme_control(),
             page_link(icon("settings"), "Settings", to="/settings", class_name="menu-item"),
             rx.cond(

@@ -33,6 +33,9 @@ const save = (blob, name) => {
  * @param {{
  *   action: string,
  *   method?: string,
+ *   values?: Record<string, unknown>,
+ *   missing?: string,
+ *   resets?: boolean,
  *   problemId?: string,
  *   done?: string,
  *   fileName?: string,
@@ -45,6 +48,9 @@ const save = (blob, name) => {
 export const AccountForm = ({
   action,
   method = "POST",
+  values,
+  missing,
+  resets,
   problemId,
   done,
   fileName,
@@ -59,9 +65,10 @@ export const AccountForm = ({
   /** @param {HTMLFormElement} form */
   const submit = (form) => {
     setIsDone(false);
-    const json = method === "GET" ? undefined : Object.fromEntries(new FormData(form));
+    const fields = { ...Object.fromEntries(new FormData(form)), ...values };
+    const json = method === "GET" ? undefined : fields;
     return state.run(async () => {
-      const { response, data } = await accountRequest(action, { method, json });
+      const { response, data } = await accountRequest(action, { method, json, missing });
       if (fileName) save(await response.blob(), fileName);
       if (endsSession) signedOut();
       if (endsSession || typeof data.url === "string") {
@@ -69,6 +76,7 @@ export const AccountForm = ({
         return leaving();
       }
       clearSecrets(form);
+      if (resets) form.reset();
       setIsDone(true);
       onDone?.();
       return undefined;

@@ -3,8 +3,8 @@
 // through the page's state on the server.
 
 import { useEffect, useRef, useState } from "react";
-import { copyFrom } from "../ui/clipboard.jsx";
-import { ActionForm, useFocusOfSection } from "./forms.jsx";
+import { ShownOnce } from "../ui/shown_once.jsx";
+import { ActionForm } from "./forms.jsx";
 import { accountRequest, useRequest } from "./request.jsx";
 
 const KEPT = "new-api-key";
@@ -45,35 +45,6 @@ const restore = (form, owner) => {
   }
 };
 
-/** @param {{value: string, onDone: () => void}} props */
-const NewKey = ({ value, onDone }) => {
-  const root = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const top = useRef(/** @type {HTMLHeadingElement | null} */ (null));
-  useEffect(() => top.current?.focus(), []);
-  useFocusOfSection(root);
-  return (
-    <div ref={root} className="new-key">
-      <h3 ref={top} tabIndex={-1}>
-        Copy your API key
-      </h3>
-      <p className="section-lead">You won't see it again. Store it like a password.</p>
-      <code className="secret">{value}</code>
-      <div className="buttons">
-        <button
-          type="button"
-          className="button"
-          onClick={({ currentTarget }) => copyFrom(currentTarget, value)}
-        >
-          Copy
-        </button>
-        <button type="button" className="small-button" onClick={onDone}>
-          Done
-        </button>
-      </div>
-    </div>
-  );
-};
-
 /**
  * A form that creates an API key and shows it once.
  *
@@ -112,7 +83,15 @@ export const ApiKeyCreate = ({ action, owner, problemId, onDone, children }) => 
     });
   };
 
-  if (key) return <NewKey value={key} onDone={() => setKey("")} />;
+  if (key)
+    return (
+      <ShownOnce
+        title="Copy your API key"
+        lead="You won't see it again. Store it like a password."
+        value={key}
+        onDone={() => setKey("")}
+      />
+    );
   return (
     <div ref={root}>
       <ActionForm className="account-form" state={state} problemId={problemId} onSubmit={submit}>

@@ -58,10 +58,43 @@ def field(
         after: What explains it.
         optional: Whether it may stay empty.
     """
-    hint = [" ", rx.el.span("(optional)", class_name="optional")] if optional else []
     return rx.el.div(
-        rx.el.label(label, *hint, html_for=name), control, *after, class_name="labelled"
+        rx.el.label(label, *_optional(optional), html_for=name),
+        *(control, *after),
+        class_name="labelled",
     )
+
+
+def labelled(
+    label: Any,
+    control: rx.Component,
+    *after: rx.Component,
+    optional: bool = False,
+    class_name: str = "labelled",
+    **props: Any,
+) -> rx.Component:
+    """A control inside its label, so that it needs no id.
+
+    The form of an event needs this one: Reflex reads a field with an id through a reference, and
+    fields of one id overwrite each other; a field without one is read by its name.
+
+    Args:
+        label: The label's text.
+        control: The control.
+        after: What explains it.
+        optional: Whether it may stay empty.
+        class_name: The classes of the label.
+        props: Further attributes of the label.
+    """
+    # With a space between them: a screen reader takes the label and the first option for one word.
+    parts = [piece for one in (control, *after) for piece in (" ", one)]
+    return rx.el.label(
+        rx.el.span(label, *_optional(optional)), *parts, class_name=class_name, **props
+    )
+
+
+def _optional(is_so: bool) -> list[Any]:
+    return [" ", rx.el.span("(optional)", class_name="optional")] if is_so else []
 
 
 def text_field(label: str, name: str, *, optional: bool = False, **props: Any) -> rx.Component:

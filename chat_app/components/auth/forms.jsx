@@ -1,7 +1,7 @@
 // @ts-check
 // The form element around every request, its alert, and the form that signs out.
 
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { authRequest, callbackUrl, fieldsOf, localPath, OFFLINE, useRequest } from "./request.jsx";
 import { signedOut } from "./session.jsx";
 
@@ -45,27 +45,6 @@ const Slow = ({ busy }) => {
 };
 
 /**
- * Keeps the focus in the section of an element that is removed while it holds it: on a page without
- * focus a screen reader begins anew.
- *
- * @param {import("react").RefObject<HTMLElement | null>} element
- */
-export const useFocusOfSection = (element) =>
-  useLayoutEffect(() => {
-    const section = element.current?.closest("section");
-    return () => {
-      if (!element.current?.contains(document.activeElement)) return;
-      requestAnimationFrame(() => {
-        const heading = section?.querySelector("h2");
-        // What takes its place may have taken the focus.
-        if (!heading || document.activeElement !== document.body) return;
-        heading.tabIndex = -1;
-        heading.focus();
-      });
-    };
-  }, [element]);
-
-/**
  * The form element of all requests: the problem above, the fields, and what was done below. Its
  * fields are disabled while a request runs.
  *
@@ -81,7 +60,6 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
   const fields = useRef(/** @type {HTMLFieldSetElement | null} */ (null));
   const problem = useRef(/** @type {HTMLParagraphElement | null} */ (null));
   const focused = useRef(/** @type {HTMLElement | null} */ (null)); // when it was sent
-  useFocusOfSection(fields);
 
   // A disabled field has lost the focus, and it may be gone.
   useEffect(() => {

@@ -15,7 +15,7 @@ const FAILED = "Something went wrong. Try again.";
 export class RequestError extends Error {
   /**
    * @param {string} message
-   * @param {string} code The `?error=` code, where the response has one.
+   * @param {string} code That of the response, or the `?error=` code of its URL; may be empty.
    */
   constructor(message, code = "") {
     super(message);
@@ -68,7 +68,8 @@ export const leaving = () => new Promise(() => {});
  */
 export const request = async (url, options) => {
   const answered = await send(url, options);
-  if (!answered.response.ok) throw new RequestError(answered.data.message || FAILED);
+  const { response, data } = answered;
+  if (!response.ok) throw new RequestError(data.message || FAILED, data.code);
   return answered;
 };
 
@@ -77,10 +78,10 @@ export const request = async (url, options) => {
  * the page is left and this never returns.
  *
  * @param {string} url
- * @param {Options} [options]
+ * @param {Options & {missing?: string}} [options] `missing` is said where the thing is not there any more.
  * @throws {RequestError} The server refused.
  */
-export const accountRequest = async (url, options) => {
+export const accountRequest = async (url, { missing, ...options } = {}) => {
   const { response, data } = await send(url, options);
   if (response.status === 401) {
     reloadPage();
@@ -91,6 +92,7 @@ export const accountRequest = async (url, options) => {
     location.assign(`${CONFIRM_PAGE}?callbackUrl=${here}`);
     return leaving();
   }
+  if (response.status === 404 && missing) throw new RequestError(missing);
   if (!response.ok) throw new RequestError(data.message || FAILED);
   return { response, data };
 };

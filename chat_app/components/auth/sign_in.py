@@ -145,6 +145,8 @@ class EmailLink(ErrorCodeComponent):
         lookup: The route that tells what a token is for.
         actions: The route of each purpose.
         purpose: The purpose of a token that does not begin with it.
+        session: The route that says who is signed in.
+        sign_out: The route that signs out, for a link that needs another user.
         problem_id: The id of the element with the error.
     """
 
@@ -154,6 +156,8 @@ class EmailLink(ErrorCodeComponent):
     lookup: rx.Var[str]
     actions: rx.Var[dict[str, str]]
     purpose: rx.Var[str]
+    session: rx.Var[str]
+    sign_out: rx.Var[str]
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 

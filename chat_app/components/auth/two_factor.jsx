@@ -4,7 +4,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { CodeField } from "./fields.jsx";
-import { ActionForm, Problem, useFocusOfSection } from "./forms.jsx";
+import { ActionForm, Problem } from "./forms.jsx";
 import { accountRequest, useRequest } from "./request.jsx";
 
 const PROBLEM_ID = "two-factor-problem";
@@ -13,13 +13,11 @@ const PROBLEM_ID = "two-factor-problem";
  * @param {{codes: string[], onSaved?: () => void}} props
  */
 const BackupCodes = ({ codes, onSaved }) => {
-  const root = useRef(/** @type {HTMLDivElement | null} */ (null));
   const top = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   useEffect(() => top.current?.focus(), []);
-  useFocusOfSection(root);
   const file = `data:text/plain;charset=utf-8,${encodeURIComponent(`${codes.join("\n")}\n`)}`;
   return (
-    <div ref={root} className="backup-codes">
+    <div className="backup-codes">
       <h3 ref={top} tabIndex={-1}>
         Save your backup codes
       </h3>

@@ -4,14 +4,12 @@
 // The fields are uncontrolled, and the dialog stays until the server has stored what they have.
 //
 // <button class="icon-button options-button" aria-haspopup="dialog" data-set="true|false">
-// <dialog class="chat-options" aria-labelledby>   at the end of the body: the composer is a form too
-//   <form><h2>…<p class="problem" role="alert">
-//     <div class="labelled"><label><textarea> or <select> or <input type="number">
-//     <div class="chat-options-end"><p role="status"><button type="button"><button type="submit">
+// a DialogForm
+//   <div class="labelled"><label><textarea> or <select> or <input type="number">
 
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
-import { createPortal } from "react-dom";
+import { useEffect, useId, useRef, useState } from "react";
 import { Link } from "react-router";
+import { DialogForm } from "../ui/dialog_form.jsx";
 import { useOffline } from "../ui/offline.jsx";
 import { newClientId } from "./drafts.jsx";
 
@@ -77,24 +75,21 @@ export function ChatOptions(props) {
       >
         {children}
       </button>
-      {isOpen &&
-        known.current.options &&
-        createPortal(
-          <Dialog
-            isNew={!opened}
-            isKnown={isKnown}
-            options={known.current.options}
-            caps={caps}
-            chosen={known.current.chosen}
-            saved={saved}
-            refused={refused}
-            problem={problem}
-            isDisconnected={isDisconnected}
-            onSave={onSave}
-            onClose={() => setOpened(null)}
-          />,
-          document.body,
-        )}
+      {isOpen && known.current.options && (
+        <Dialog
+          isNew={!opened}
+          isKnown={isKnown}
+          options={known.current.options}
+          caps={caps}
+          chosen={known.current.chosen}
+          saved={saved}
+          refused={refused}
+          problem={problem}
+          isDisconnected={isDisconnected}
+          onSave={onSave}
+          onClose={() => setOpened(null)}
+        />
+      )}
     </>
   );
 }
@@ -117,10 +112,6 @@ export function ChatOptions(props) {
 function Dialog({ isNew, isKnown, options, caps, chosen, onSave, onClose, ...answer }) {
   const { saved = "", refused = "", problem = "", isDisconnected = false } = answer;
   const id = useId();
-  /** @type {import("react").RefObject<HTMLDialogElement>} */
-  const dialog = useRef(/** @type {any} */ (null));
-  /** @type {import("react").RefObject<HTMLHeadingElement>} */
-  const heading = useRef(/** @type {any} */ (null));
   const [sent, setSent] = useState({ request: "", options });
   const [notANumber, setNotANumber] = useState(false);
   const offline = useOffline(isDisconnected);
@@ -131,13 +122,6 @@ function Dialog({ isNew, isKnown, options, caps, chosen, onSave, onClose, ...ans
   const efforts = caps.efforts.filter(({ value }) => chosen?.efforts?.includes(value));
   const other = stored && efforts.every(({ value }) => value !== stored) ? stored : null;
 
-  useLayoutEffect(() => {
-    const shown = dialog.current;
-    shown.showModal();
-    heading.current.focus(); // a field would open the keyboard on the screen
-    return () => shown.close(); // gives the focus back
-  }, []);
-
   useEffect(() => {
     if (sent.request && saved === sent.request) onClose();
   }, [saved, sent]);
@@ -147,12 +131,8 @@ function Dialog({ isNew, isKnown, options, caps, chosen, onSave, onClose, ...ans
     if (!isWaiting && isSaving) onSave?.(sent.request, sent.options);
   }, [isWaiting]);
 
-  /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
-  function submit(event) {
-    event.preventDefault();
-    event.stopPropagation(); // React's events go on to the composer, which would send
-    if (isSaving || isWaiting) return;
-    const form = event.currentTarget;
+  /** @param {HTMLFormElement} form */
+  function submit(form) {
     const number = form.querySelector("[type=number]");
     const isBad = number instanceof HTMLInputElement && number.validity.badInput;
     setNotANumber(isBad);
@@ -171,94 +151,89 @@ function Dialog({ isNew, isKnown, options, caps, chosen, onSave, onClose, ...ans
   }
 
   return (
-    <dialog ref={dialog} className="chat-options" aria-labelledby={`${id}title`} onClose={onClose}>
-      <form noValidate aria-busy={isSaving} onSubmit={submit}>
-        <h2 ref={heading} id={`${id}title`} tabIndex={-1}>
-          Chat settings
-        </h2>
-        <p className="chat-options-lead">
+    <DialogForm
+      title="Chat settings"
+      lead={
+        <>
           {isNew ? "For this chat. " : "For the next answers in this chat. "}
           <Link to="/settings/chat">Settings for new chats</Link>
-        </p>
-        <p className="problem" role="alert">
-          {notANumber ? "The temperature must be a number." : isRefused && problem}
-        </p>
-        {caps.instructions > 0 && (
-          <div className="labelled">
-            <label htmlFor={`${id}instructions`}>Instructions</label>
-            <textarea
-              id={`${id}instructions`}
-              name="instructions"
-              className="field"
-              rows={5}
-              dir="auto"
-              maxLength={caps.instructions}
-              defaultValue={options.instructions}
-              readOnly={isSaving}
-              aria-describedby={`${id}instructions-hint`}
-            />
-            <p id={`${id}instructions-hint`} className="hint">
-              What the model should know, and how it should answer.
-            </p>
-          </div>
-        )}
-        {efforts.length > 0 && (
-          <div className="labelled">
-            <label htmlFor={`${id}effort`}>Thinking effort</label>
-            <select
-              id={`${id}effort`}
-              name="effort"
-              className="field"
-              defaultValue={stored ?? ""}
-              disabled={isSaving}
-            >
-              <option value="">Model's default</option>
-              {efforts.map(({ value, name }) => (
-                <option key={value} value={value}>
-                  {name}
-                </option>
-              ))}
-              {other && (
-                <option value={other}>
-                  {caps.efforts.find(({ value }) => value === other)?.name ?? other}
-                </option>
-              )}
-            </select>
-          </div>
-        )}
-        {(chosen?.temperature ?? true) && (
-          <div className="labelled">
-            <label htmlFor={`${id}temperature`}>Temperature</label>
-            <input
-              id={`${id}temperature`}
-              name="temperature"
-              className="field number"
-              type="number"
-              inputMode="decimal"
-              min={0}
-              max={caps.temperature}
-              step={0.1}
-              placeholder="Model's default"
-              defaultValue={options.temperature ?? ""}
-              readOnly={isSaving}
-              aria-describedby={`${id}temperature-hint`}
-            />
-            <p id={`${id}temperature-hint`} className="hint">
-              0 to {caps.temperature}. Low is predictable, high is varied.
-            </p>
-          </div>
-        )}
-        <div className="chat-options-end">
-          <p role="status">{status(isSaving, offline)}</p>
-          <button type="button" className="quiet-button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" className="button" aria-disabled={isSaving || isWaiting}>
-            Save
-          </button>
+        </>
+      }
+      problem={notANumber ? "The temperature must be a number." : isRefused && problem}
+      status={status(isSaving, offline)}
+      label="Save"
+      isBusy={isSaving}
+      isDisabled={isSaving || isWaiting}
+      focusesTitle
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      {caps.instructions > 0 && (
+        <div className="labelled">
+          <label htmlFor={`${id}instructions`}>Instructions</label>
+          <textarea
+            id={`${id}instructions`}
+            name="instructions"
+            className="field"
+            rows={5}
+            dir="auto"
+            maxLength={caps.instructions}
+            defaultValue={options.instructions}
+            readOnly={isSaving}
+            aria-describedby={`${id}instructions-hint`}
+          />
+          <p id={`${id}instructions-hint`} className="hint">
+            What the model should know, and how it should answer.
+          </p>
         </div>
-      </form>
-    </dialog>
+      )}
+      {efforts.length > 0 && (
+        <div className="labelled">
+          <label htmlFor={`${id}effort`}>Thinking effort</label>
+          <select
+            id={`${id}effort`}
+            name="effort"
+            className="field"
+            defaultValue={stored ?? ""}
+            disabled={isSaving}
+          >
+            <option value="">Model's default</option>
+            {efforts.map(({ value, name }) => (
+              <option key={value} value={value}>
+                {name}
+              </option>
+            ))}
+            {other && (
+              <option value={other}>
+                {caps.efforts.find(({ value }) => value === other)?.name ?? other}
+              </option>
+            )}
+          </select>
+        </div>
+      )}
+      {(chosen?.temperature ?? true) && (
+        <div className="labelled">
+          <label htmlFor={`${id}temperature`}>Temperature</label>
+          <input
+            id={`${id}temperature`}
+            name="temperature"
+            className="field number"
+            type="number"
+            inputMode="decimal"
+            min={0}
+            max={caps.temperature}
+            step={0.1}
+            placeholder="Model's default"
+            defaultValue={options.temperature ?? ""}
+            readOnly={isSaving}
+            aria-describedby={`${id}temperature-hint`}
+          />
+          <p id={`${id}temperature-hint`} className="hint">
+            0 to {caps.temperature}. Low is predictable, high is varied.
+          </p>
+        </div>
+      )}
+    </DialogForm>
   );
 }
 

@@ -241,6 +241,33 @@ def message(
     )
 
 
+def message_to_read(item: Item) -> rx.Component:
+    """A row of another user's conversation: its text and how it ended, and nothing to do."""
+    is_question = item.role == "user"
+    is_whole = (item.status == "complete") & ~_is_cut(item)
+    return rx.el.article(
+        rx.cond(
+            is_question,
+            rx.fragment(
+                rx.el.h3("Question", class_name="sr-only"),
+                rx.el.div(clamped(_text(item, plain=True)), class_name="bubble"),
+            ),
+            rx.fragment(
+                rx.el.h3("Answer", class_name="sr-only"),
+                _text(item),
+                rx.cond(is_whole, None, _ending_of(item)),
+            ),
+        ),
+        key=item.id,
+        class_name="message",
+        custom_attrs={
+            "data-testid": "message",
+            "data-role": item.role,
+            "data-status": item.status,
+        },
+    )
+
+
 def _question(item: Item, events: MessageEvents, editor: rx.Component) -> rx.Component:
     is_first = item.place == ROOT
     return rx.fragment(
@@ -309,11 +336,16 @@ def _is_cut(item: Item) -> rx.Var[bool]:
 
 
 def _ending(item: Item, events: MessageEvents, can_continue: rx.Var[bool]) -> rx.Component:
-    cut = rx.match(item.reason, *_CUT.items(), "")
-    sentence = rx.match(item.status, ("complete", cut), *_ENDINGS.items(), _FAILED)
     is_complete = item.status == "complete"  # then "Regenerate" stands among the actions
     go_on = _small_button("continue", "Continue", events.go_on(item.id))
     retry = _small_button("retry", "Retry", events.retry(item.id))
+    return _ending_of(item, rx.cond(can_continue, go_on), rx.cond(is_complete, None, retry))
+
+
+def _ending_of(item: Item, *actions: rx.Component) -> rx.Component:
+    """How an answer ended that is not whole."""
+    cut = rx.match(item.reason, *_CUT.items(), "")
+    sentence = rx.match(item.status, ("complete", cut), *_ENDINGS.items(), _FAILED)
     return rx.el.div(
         rx.match(
             item.status,
@@ -323,8 +355,7 @@ def _ending(item: Item, events: MessageEvents, can_continue: rx.Var[bool]) -> rx
             icon("stopped"),
         ),
         rx.el.span(rx.cond(item.error != "", item.error, sentence)),
-        rx.cond(can_continue, go_on),
-        rx.cond(is_complete, None, retry),
+        *actions,
         class_name="ending",
         custom_attrs={"data-status": item.status, "data-reason": item.reason},
     )

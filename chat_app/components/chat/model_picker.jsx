@@ -13,21 +13,14 @@
 // <span class="only-model">   instead of them, where there is nothing to choose
 
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import { nextIndex } from "../ui/roving_focus.jsx";
 
 const PAGE = 10; // options that Page Up and Page Down skip
 const TYPING_MS = 700; // from letter to letter of one word
 const TALLEST = 360; // pixels
 const GAP = 8; // pixels between the button and the list, and between the list and the page
 
-/** @type {Record<string, number>} */
-const STEPS = {
-  ArrowDown: 1,
-  ArrowUp: -1,
-  PageDown: PAGE,
-  PageUp: -PAGE,
-  Home: -Infinity,
-  End: Infinity,
-};
+const PAGES = { PageDown: PAGE, PageUp: -PAGE };
 
 /**
  * @typedef {{
@@ -157,6 +150,7 @@ function Choice({ models, value, name, problem, onPick, onOpen, children }) {
   /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
     const { key, altKey } = event;
+    const next = nextIndex(key, active, models.length, PAGES);
     const isLetter = key.length === 1 && key !== " " && !event.ctrlKey && !event.metaKey && !altKey;
     const isChoice = key === "Enter" || key === " " || (altKey && key === "ArrowUp");
     if (isLetter) type(key, event.timeStamp);
@@ -164,9 +158,8 @@ function Choice({ models, value, name, problem, onPick, onOpen, children }) {
       pick(active);
       return; // and on to what comes next
     } else if (isOpen && isChoice) pick(active);
-    else if (isOpen && key in STEPS) {
-      setActive(Math.min(Math.max(active + STEPS[key], 0), models.length - 1));
-    } else if (!isOpen && (isChoice || key === "ArrowDown" || key === "ArrowUp")) open(first);
+    else if (isOpen && next !== undefined) setActive(next);
+    else if (!isOpen && (isChoice || key === "ArrowDown" || key === "ArrowUp")) open(first);
     else if (!isOpen && (key === "Home" || key === "End")) {
       open(key === "Home" ? 0 : models.length - 1);
     } else return;

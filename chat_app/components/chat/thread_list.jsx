@@ -3,9 +3,7 @@
 // that undoes a deletion, and loading more.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-
-/** @type {Record<string, number>} */
-const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+import { moveFocus } from "../ui/roving_focus.jsx";
 
 /** The id of the thread that is being restored: its row takes the focus, which the button had. */
 let restoring = "";
@@ -18,7 +16,11 @@ const linkOfRow = (element) => element?.closest("li")?.querySelector("a") ?? nul
  *
  * @param {Element} list
  */
-const resultsAround = (list) => [...(list.closest("nav") ?? list).querySelectorAll("li a")];
+const resultsAround = (list) => [
+  .../** @type {NodeListOf<HTMLAnchorElement>} */ (
+    (list.closest("nav") ?? list).querySelectorAll("li a")
+  ),
+];
 
 /**
  * Goes back to the search field that stands before a list; whether there is one.
@@ -103,17 +105,13 @@ export const RovingList = ({ children }) => {
 
   /** @param {import("react").KeyboardEvent<HTMLUListElement>} event */
   const keyDown = (event) => {
-    const step = STEPS[event.key];
     const target = /** @type {Element} */ (event.target);
-    if (step === undefined || target.matches("input")) return;
+    if (target.matches("input")) return;
     const links = resultsAround(event.currentTarget);
-    const link = linkOfRow(target);
-    const index = link ? links.indexOf(link) : -1;
-    event.preventDefault();
-    if (index === 0 && step === -1 && focusSearch(event.currentTarget)) return;
-    /** @type {HTMLElement | undefined} */ (
-      links[Math.min(Math.max(index + step, 0), links.length - 1)]
-    )?.focus();
+    const isFirst = linkOfRow(target) === links[0];
+    if (isFirst && event.key === "ArrowUp" && focusSearch(event.currentTarget)) {
+      event.preventDefault();
+    } else moveFocus(event, links, { from: linkOfRow(target) });
   };
 
   return (
@@ -159,17 +157,19 @@ const open = (menu, button) => {
  *
  * @param {{
  *   label: string,
+ *   canMove?: boolean,
  *   onRename: () => void,
+ *   onMove?: () => void,
  *   onDelete: () => void,
  *   children?: import("react").ReactNode,
- * }} props The children are the icons of the button and of the two items.
+ * }} props The children are the icons of the button and of the items.
  */
-export const RowMenu = ({ label, onRename, onDelete, children }) => {
+export const RowMenu = ({ label, canMove = false, onRename, onMove, onDelete, children }) => {
   const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const menu = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [isOpen, setIsOpen] = useState(false);
   const wasOpen = useRef(false);
-  const [more, rename, remove] = /** @type {import("react").ReactNode[]} */ (children);
+  const [more, rename, remove, move] = /** @type {import("react").ReactNode[]} */ (children);
 
   useLayoutEffect(() => {
     if (isOpen) open(menu.current, button.current);
@@ -179,13 +179,7 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
   const keyDown = (event) => {
     event.stopPropagation(); // the arrow keys of the list go from row to row
     if (event.key === "Tab") menu.current?.hidePopover();
-    const step = STEPS[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    const items = [...event.currentTarget.querySelectorAll("button")];
-    const focused = /** @type {HTMLButtonElement} */ (document.activeElement);
-    const index = items.indexOf(focused) + step;
-    items[Math.min(Math.max(index, 0), items.length - 1)].focus();
+    moveFocus(event, event.currentTarget.querySelectorAll("button"));
   };
 
   // The press that closes the menu is not one that opens it again.
@@ -233,6 +227,12 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
             {rename}
             Rename
           </button>
+          {canMove && onMove && (
+            <button type="button" role="menuitem" className="menu-item" onClick={choose(onMove)}>
+              {move}
+              Move to…
+            </button>
+          )}
           <button
             type="button"
             role="menuitem"
@@ -313,8 +313,8 @@ export const TitleField = ({ title, onSave, onCancel }) => {
 };
 
 /**
- * The button that undoes a deletion. The row that had the focus is gone, so this takes it, and then
- * gives it to the row that comes back.
+ * The button that undoes a deletion, or a move. The row that had the focus is gone, so this takes it,
+ * and then gives it to the row that comes back.
  *
  * @param {{thread: string, onUndo: () => void, children?: import("react").ReactNode}} props
  */

@@ -22,17 +22,21 @@ class RowMenu(rx.Component):
     """A button with a menu of what can be done to a row, for devices without a hovering pointer.
 
     Args:
-        children: The icons of the button and of its two items.
+        children: The icons of the button and of its items.
         label: The button's name.
+        can_move: Whether there is the item that moves.
         on_rename: The first item.
-        on_delete: The second item.
+        on_move: The one after it.
+        on_delete: The last item.
     """
 
     library = script("chat/thread_list")
     tag = "RowMenu"
 
     label: rx.Var[str]
+    can_move: rx.Var[bool]
     on_rename: rx.EventHandler[rx.event.no_args_event_spec]
+    on_move: rx.EventHandler[rx.event.no_args_event_spec]
     on_delete: rx.EventHandler[rx.event.no_args_event_spec]
 
 
@@ -82,11 +86,12 @@ class LoadMore(rx.Component):
 
 
 class UndoButton(rx.Component):
-    """A button that undoes a deletion. It takes the focus, and gives it to the row that comes back.
+    """A button that undoes what took a row. It takes the focus, and gives it to the row that comes
+    back.
 
     Args:
         children: Its label.
-        thread: The id of the deleted thread.
+        thread: The id of the thread.
         on_undo: Called at a click.
     """
 

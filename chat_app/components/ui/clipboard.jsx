@@ -40,6 +40,7 @@ const resets = new WeakMap();
  *
  * @param {HTMLButtonElement} button
  * @param {string} text
+ * @returns {Promise<string>} What it says.
  */
 export async function copyFrom(button, text) {
   const label = (await copyText(text)) ? "Copied" : "Not copied";
@@ -56,4 +57,5 @@ export async function copyFrom(button, text) {
     if (before.text) button.textContent = before.text;
   }, SHOWN_MS);
   resets.set(button, { ...before, timer });
+  return label;
 }

@@ -1,4 +1,4 @@
-"""What a page does as a document: its title, the section its URL names, and its origin."""
+"""What a page does as a document: its title, the section its URL names, its focus, its origin."""
 
 import reflex as rx
 
@@ -38,6 +38,16 @@ class ScrollToHash(rx.Component):
 
 
 scroll_to_hash = ScrollToHash.create
+
+
+class KeepFocus(rx.Component):
+    """Keeps the focus in the element that it stands in when what has it is removed."""
+
+    library = script("ui/keep_focus")
+    tag = "KeepFocus"
+
+
+keep_focus = KeepFocus.create
 
 
 class OwnOrigin(rx.Component):

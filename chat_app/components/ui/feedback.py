@@ -71,8 +71,8 @@ def conversation_skeleton() -> rx.Component:
 
 
 def section_skeleton() -> rx.Component:
-    """Placeholder of a settings page while it loads."""
-    return _skeleton("skeleton-section", (32, 78, 64, 46), "Loading the settings")
+    """Placeholder of a section of a page while it loads."""
+    return _skeleton("skeleton-section", (32, 78, 64, 46), "Loading")
 
 
 def _skeleton(class_name: str, widths: tuple[int, ...], label: str) -> rx.Component:

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from chat_app.pages.settings.sections import section, when_loaded
+from chat_app.pages.settings.sections import figures, section, when_loaded
 from chat_app.states.admin.overview import OverviewState
 
 
@@ -19,12 +19,4 @@ def overview() -> rx.Component:
                 ("Admins", OverviewState.admins),
             ),
         ),
-    )
-
-
-def figures(*entries: tuple[str, rx.Var[int] | rx.Var[str]]) -> rx.Component:
-    """Numbers beside each other, each with its name."""
-    return rx.el.dl(
-        *(rx.el.div(rx.el.dt(name), rx.el.dd(value)) for name, value in entries),
-        class_name="figures",
     )

@@ -1,14 +1,22 @@
 """The pages of the administration: the list of them all."""
 
+from chat_app.pages.admin.announcements import announcement_list
 from chat_app.pages.admin.audit import audit_log
 from chat_app.pages.admin.models import models
+from chat_app.pages.admin.organisations import organisations
 from chat_app.pages.admin.overview import overview
 from chat_app.pages.admin.people import people
+from chat_app.pages.admin.sign_up import sign_up
+from chat_app.pages.admin.usage import usage
 from chat_app.pages.settings.layout import Menu, MenuPage
+from chat_app.states.admin.announcements import AnnouncementListState
 from chat_app.states.admin.audit import AuditState
-from chat_app.states.admin.models import ModelHealthState
+from chat_app.states.admin.models import ModelHealthState, ModelRulesState
+from chat_app.states.admin.organisations import AdminOrganisationsState
 from chat_app.states.admin.overview import OverviewState
 from chat_app.states.admin.people import PeopleState
+from chat_app.states.admin.sign_up import SignUpPolicyState
+from chat_app.states.admin.usage import AdminUsageState
 
 PAGES = (
     MenuPage(
@@ -28,12 +36,44 @@ PAGES = (
         about="Users and their roles",
     ),
     MenuPage(
+        "/admin/sign-up",
+        "Sign-up",
+        sign_up,
+        loads=(SignUpPolicyState.load,),
+        picture="account",
+        about="Who can create an account",
+    ),
+    MenuPage(
+        "/admin/announcements",
+        "Announcements",
+        announcement_list,
+        loads=(AnnouncementListState.load,),
+        picture="write",
+        about="What all users are told",
+    ),
+    MenuPage(
+        "/admin/organisations",
+        "Organisations",
+        organisations,
+        loads=(AdminOrganisationsState.load,),
+        picture="organisation",
+        about="Who belongs together",
+    ),
+    MenuPage(
         "/admin/models",
         "Models",
         models,
-        loads=(ModelHealthState.load,),
+        loads=(ModelRulesState.load, ModelHealthState.load),
         picture="chat",
-        about="How providers answer",
+        about="Who may use which, and how they answer",
+    ),
+    MenuPage(
+        "/admin/usage",
+        "Usage",
+        usage,
+        loads=(AdminUsageState.load,),
+        picture="usage",
+        about="Calls of models and their tokens",
     ),
     MenuPage(
         "/admin/audit",

@@ -6,9 +6,19 @@ import reflex as rx
 
 from chat_app.auth.account.people import LINK_LIFETIME
 from chat_app.auth.account.profile import NAME_MAX_LENGTH
-from chat_app.components.auth.fields import submit_button
+from chat_app.components.auth.fields import labelled, submit_button
 from chat_app.components.ui.feedback import notice
-from chat_app.pages.settings.sections import disclosure, section, when_loaded
+from chat_app.components.ui.shown_once import shown_once
+from chat_app.pages.settings.sections import (
+    confirmed_event,
+    disclosure,
+    match_count,
+    pager,
+    search_input,
+    section,
+    when_loaded,
+    which,
+)
 from chat_app.states.admin.people import ListedUserItem, PeopleState
 
 Item = rx.vars.ObjectVar[ListedUserItem]
@@ -23,88 +33,44 @@ def people() -> rx.Component:
         section(
             "Users",
             disclosure("Add a user", _add_user()),
-            rx.cond(state.link_of != "", _link()),
-            rx.el.input(
-                type="search",
-                class_name="field",
-                placeholder="Email or name",
-                aria_label="Search users",
-                default_value=state.text,
-                on_change=state.find.debounce(250),
-                max_length=200,
-            ),
+            rx.cond(state.link.url != "", _link()),
+            search_input("Search users", "Email or name", state),
             when_loaded(
                 state,
-                rx.el.p(state.total, " found", class_name="section-lead", role="status"),
+                match_count(state, "user", "users"),
                 rx.el.ul(rx.foreach(state.items, _user), class_name="entries"),
-                _pages(),
+                pager(state, state.previous_page, state.next_page),
             ),
         ),
     )
 
 
 def _add_user() -> rx.Component:
+    plain: dict[str, Any] = {"class_name": "field", "auto_complete": "off"}
     return rx.el.form(
         rx.el.fieldset(
-            _input("Email", "email", type="email", required=True),
-            _input("Name", "name", optional=True, max_length=NAME_MAX_LENGTH),
+            labelled("Email", rx.el.input(name="email", type="email", required=True, **plain)),
+            labelled(
+                "Name",
+                rx.el.input(name="name", max_length=NAME_MAX_LENGTH, **plain),
+                optional=True,
+            ),
             submit_button("Add user"),
         ),
         on_submit=PeopleState.add_user,
-        reset_on_submit=True,
         class_name="account-form",
-    )
-
-
-def _input(label: str, name: str, *, optional: bool = False, **props: Any) -> rx.Component:
-    """A field inside its label. With an id, Reflex would read it through a reference instead."""
-    hint = [" ", rx.el.span("(optional)", class_name="optional")] if optional else []
-    return rx.el.label(
-        rx.el.span(label, *hint),
-        rx.el.input(name=name, class_name="field", auto_complete="off", **props),
-        class_name="labelled",
+        key=PeopleState.made.to_string(),
     )
 
 
 def _link() -> rx.Component:
-    return rx.el.div(
-        rx.el.h3("A link for ", PeopleState.link_of),
-        rx.el.p(
-            f"Send it to them yourself. It works once and expires in {LINK_LIFETIME.days} days. "
-            "Anyone who opens it can set the password. You won't see it again.",
-            class_name="section-lead",
-        ),
-        rx.el.code(PeopleState.link, class_name="secret"),
-        rx.el.button(
-            "Done", type="button", class_name="small-button", on_click=PeopleState.hide_link
-        ),
-        class_name="new-key",
-        role="status",
-    )
-
-
-def _pages() -> rx.Component:
-    state = PeopleState
-    return rx.cond(
-        (state.number > 0) | state.has_more,
-        rx.el.div(
-            rx.el.button(
-                "Previous page",
-                type="button",
-                class_name="small-button",
-                on_click=state.previous_page,
-                disabled=state.number == 0,
-            ),
-            rx.el.span("Page ", state.number + 1),
-            rx.el.button(
-                "Next page",
-                type="button",
-                class_name="small-button",
-                on_click=state.next_page,
-                disabled=~state.has_more,
-            ),
-            class_name="buttons",
-        ),
+    link = PeopleState.link
+    return shown_once(
+        title="Copy the link for " + link.email.to(str),
+        lead=f"Send it to them yourself. It works once and expires in {LINK_LIFETIME.days} days. "
+        "Anyone who opens it can set the password. You won't see it again.",
+        value=link.url,
+        on_done=PeopleState.hide_link,
     )
 
 
@@ -127,7 +93,7 @@ def _user(one: Item) -> rx.Component:
             class_name="entry",
         ),
         rx.el.details(
-            rx.el.summary("Manage", _of(one), class_name="small-button"),
+            rx.el.summary("Manage", which(one.email), class_name="small-button"),
             rx.el.div(*_actions(one), class_name="person-actions"),
             class_name="disclosure revoke",
         ),
@@ -141,20 +107,24 @@ def _actions(one: Item) -> list[rx.Component]:
     return [
         rx.cond(
             one.is_admin,
-            _confirmed(
-                *(one, "Remove admin role", "Remove role"),
-                "They lose access to these pages at once, also in open tabs.",
-                state.demote,
+            confirmed_event(
+                *("Remove admin role", "Remove role", one.email),
+                rx.cond(
+                    one.is_me,
+                    "You lose access to these pages at once.",
+                    "They lose access to these pages at once, also in open tabs.",
+                ),
+                state.demote(one.id),
             ),
-            _confirmed(
-                *(one, "Make admin", "Make admin"),
+            confirmed_event(
+                *("Make admin", "Make admin", one.email),
                 rx.cond(
                     one.is_verified,
                     _ADMIN,
                     f"{_ADMIN} This email is not verified: ask the user whether the account is "
                     "theirs.",
                 ),
-                state.promote,
+                state.promote(one.id),
             ),
         ),
         rx.cond(one.is_me, rx.fragment(), rx.fragment(*_actions_on_others(one))),
@@ -164,66 +134,44 @@ def _actions(one: Item) -> list[rx.Component]:
 def _actions_on_others(one: Item) -> list[rx.Component]:
     state = PeopleState
     return [
-        _confirmed(
-            *(one, "Password link", "Create link"),
+        confirmed_event(
+            *("Password link", "Create link", one.email),
             "Creates a link to choose a new password. Anyone who has it can sign in as this user.",
-            state.reset_link,
+            state.reset_link(one.id),
         ),
         rx.cond(
             one.has_sessions,
-            _confirmed(
-                *(one, "End sessions", "Sign out everywhere"),
+            confirmed_event(
+                *("End sessions", "Sign out everywhere", one.email),
                 "They are signed out everywhere at once; running answers stop.",
-                state.end_sessions,
+                state.end_sessions(one.id),
             ),
         ),
         rx.cond(
             one.has_two_factor,
-            _confirmed(
-                *(one, "Reset two-factor", "Turn off two-factor"),
+            confirmed_event(
+                *("Reset two-factor", "Turn off two-factor", one.email),
                 "They can sign in with only their password until they turn it on again.",
-                state.reset_two_factor,
+                state.reset_two_factor(one.id),
             ),
         ),
         rx.cond(
             one.is_disabled,
-            _confirmed(
-                *(one, "Enable", "Enable"),
+            confirmed_event(
+                *("Enable", "Enable", one.email),
                 "They can sign in again. Old sessions stay ended.",
-                state.enable,
+                state.enable(one.id),
             ),
-            _confirmed(
-                *(one, "Disable", "Disable"),
+            confirmed_event(
+                *("Disable", "Disable", one.email),
                 "They can't sign in; sessions, API keys and running answers end at once. "
                 "Their chats are kept.",
-                state.disable,
+                state.disable(one.id),
             ),
         ),
-        _confirmed(
-            *(one, "Delete", "Delete user"),
+        confirmed_event(
+            *("Delete", "Delete user", one.email),
             "The account and all its chats are deleted. This can't be undone.",
-            state.delete,
+            state.delete(one.id),
         ),
     ]
-
-
-def _confirmed(one: Item, label: str, button: str, consequence: Any, handler: Any) -> rx.Component:
-    """What an action will do, and the button that does it, behind a label."""
-    return rx.el.details(
-        rx.el.summary(label, _of(one), class_name="small-button"),
-        rx.el.p(consequence),
-        rx.el.button(
-            button,
-            _of(one),
-            type="button",
-            class_name="small-button danger",
-            on_click=handler(one.id),
-        ),
-        class_name="disclosure revoke",
-        key=label,  # what takes its place must not be open
-        custom_attrs={"data-action": label},
-    )
-
-
-def _of(one: Item) -> rx.Component:
-    return rx.el.span(" ", one.email, class_name="sr-only")

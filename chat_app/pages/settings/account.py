@@ -6,6 +6,7 @@ from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import submit_button, text_field
 from chat_app.pages.email_links import IN_LOG, by_delivery
+from chat_app.pages.settings.readings import readings
 from chat_app.pages.settings.sections import action_row, form_section, section
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
@@ -81,7 +82,7 @@ def _email() -> rx.Component:
         action=api_url("/api/account/verify"),
         done=by_delivery(
             sent="If it isn't verified yet, we sent you an email.",
-            in_log=f"If it isn't verified yet, there is a link. {IN_LOG}",
+            in_log=f"If it isn't verified yet, there is a link now. {IN_LOG}",
         ),
     )
     return section(
@@ -104,6 +105,7 @@ def account_data() -> rx.Component:
                 file_name="chat-export.zip",
             ),
         ),
+        readings(),
         form_section(
             "Delete account",
             text_field(

@@ -8,7 +8,7 @@ from chat_app.auth.principal import Scope
 from chat_app.components.auth.account import account_form
 from chat_app.components.auth.api_keys import api_key_create
 from chat_app.components.auth.fields import field, submit_button, text_field
-from chat_app.pages.settings.sections import Entry, entries, section, when_loaded
+from chat_app.pages.settings.sections import Entry, confirmed, entries, section, when_loaded, which
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import ApiKeysState, LifetimeItem
 from chat_app.states.auth import AuthState
@@ -17,7 +17,7 @@ _KEYS = "/api/account/api-keys"
 _PROBLEM = "api-key-problem"
 _MEANINGS: dict[Scope, str] = {
     "chat": "Send messages, edit them and read the answers",
-    "threads:read": "Read chats and search them",
+    "threads:read": "Read chats and search them, and your usage",
     "threads:write": "Create, change and delete chats, and add messages",
     "models": "List the models",
     "mcp": "Let an MCP client search and read chats, and ask models",
@@ -44,17 +44,15 @@ def api_keys() -> rx.Component:
 
 def _revoke(entry: Entry) -> rx.Component:
     """A button that shows what revoking does, and the button that does it."""
-    which = rx.el.span(" ", entry.title, class_name="sr-only")
-    return rx.el.details(
-        rx.el.summary("Revoke", which, class_name="small-button"),
-        rx.el.p("Programs with this key lose access at once; their running answers stop."),
+    return confirmed(
+        *("Revoke", entry.title),
+        "Programs with this key lose access at once; their running answers stop.",
         account_form(
-            submit_button("Revoke key", which, class_name="small-button danger"),
+            submit_button("Revoke key", which(entry.title), class_name="small-button danger"),
             action=f"{api_url(_KEYS)}/{entry.id}",
             method="DELETE",
             on_done=ApiKeysState.load,
         ),
-        class_name="disclosure revoke",
     )
 
 

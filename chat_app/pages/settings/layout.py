@@ -8,9 +8,10 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.auth.account import url_problem
-from chat_app.components.ui.document import scroll_to_hash
+from chat_app.components.ui.document import keep_focus, scroll_to_hash
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import icon, page_link
+from chat_app.pages.announcements import announcements
 
 _CONTENT = "settings-content"
 
@@ -27,6 +28,8 @@ class MenuPage:
         picture: Its icon in the menu.
         about: What it has, in the menu of a phone. Without it the menu does not list the page: it
             is reached from another.
+        parent: The path of that other page, whose entry in the menu is marked.
+        heading: Makes its heading, where that is not its title.
     """
 
     path: str
@@ -35,6 +38,8 @@ class MenuPage:
     loads: tuple[Any, ...] = ()
     picture: str = ""
     about: str = ""
+    parent: str = ""
+    heading: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,9 @@ class Menu:
         @functools.wraps(page.sections)
         def show() -> rx.Component:
             return self._layout(
-                rx.el.h1(page.title), url_problem(), page.sections(), scroll_to_hash(), page=page
+                rx.el.h1(page.heading() if page.heading else page.title),
+                *(url_problem(), page.sections(), scroll_to_hash()),
+                page=page,
             )
 
         return show
@@ -85,12 +92,13 @@ class Menu:
         listed = (one for one in self.pages if one.about)
         menu = rx.el.nav(
             *([rx.el.h1(self.title, class_name="only-index")] if is_index else []),
-            rx.el.ul(*(_menu_item(one, one is page) for one in listed)),
+            rx.el.ul(*(_menu_item(one, page) for one in listed)),
             aria_label=self.title,
             class_name="settings-menu",
         )
         shown: dict[str, Any] = {"class_name": "settings-content"}
         main: dict[str, Any] = {"id": _CONTENT, "tab_index": -1}
+        kept = keep_focus() if page else rx.fragment()
         back = {"to": self.path, "class_name": "quiet-button to-settings"}
         return rx.el.div(
             rx.el.a(f"Skip to {self.title.lower()}", href=f"#{_CONTENT}", class_name="skip"),
@@ -101,22 +109,27 @@ class Menu:
                 page_link(icon("back"), self.title, **back),
                 class_name="settings-head",
             ),
+            announcements() if page else rx.fragment(),
             # On the index of a phone the menu is the content.
             *(
                 [
                     rx.el.main(
-                        menu, rx.el.div(*content, **shown), class_name="settings-index", **main
+                        *(menu, rx.el.div(*content, **shown), kept),
+                        class_name="settings-index",
+                        **main,
                     )
                 ]
                 if is_index
-                else [menu, rx.el.main(*content, **shown, **main)]
+                else [menu, rx.el.main(*content, kept, **shown, **main)]
             ),
             class_name="settings index" if is_index else "settings",
         )
 
 
-def _menu_item(page: MenuPage, is_here: bool) -> rx.Component:
-    here = {"aria_current": "page"} if is_here else {}
+def _menu_item(page: MenuPage, shown: MenuPage | None) -> rx.Component:
+    here = {"aria_current": "page"} if page is shown else {}
+    if shown is not None and page.path == shown.parent:
+        here = {"aria_current": "true"}
     return rx.el.li(
         page_link(
             icon(page.picture),

@@ -5,9 +5,20 @@ from chat_app.pages.settings.api_keys import api_keys
 from chat_app.pages.settings.chat import chat
 from chat_app.pages.settings.confirm import confirm
 from chat_app.pages.settings.layout import Menu, MenuPage
+from chat_app.pages.settings.organisation import heading, organisation, organisation_audit
+from chat_app.pages.settings.organisations import PATH as ORGANISATIONS
+from chat_app.pages.settings.organisations import organisations
 from chat_app.pages.settings.security import security
+from chat_app.pages.settings.usage import usage
 from chat_app.states import account as states
 from chat_app.states.chat_defaults import ChatDefaultsState
+from chat_app.states.organisation_pages.page import (
+    OrganisationAuditState,
+    OrganisationListState,
+    OrganisationPageState,
+)
+from chat_app.states.readers import PastReadingsState
+from chat_app.states.usage import OwnUsageState
 
 PAGES = (
     MenuPage(
@@ -43,7 +54,45 @@ PAGES = (
         picture="api_keys",
         about="Access for your programs",
     ),
-    MenuPage("/settings/data", "Data", account_data, picture="data", about="Export and deletion"),
+    MenuPage(
+        ORGANISATIONS,
+        "Organisations",
+        organisations,
+        loads=(OrganisationListState.load,),
+        picture="organisation",
+        about="Groups, members and invitations",
+    ),
+    MenuPage(
+        f"{ORGANISATIONS}/[org_id]",
+        "Organisation",
+        organisation,
+        loads=(OrganisationPageState.load,),
+        parent=ORGANISATIONS,
+        heading=heading,
+    ),
+    MenuPage(
+        f"{ORGANISATIONS}/[org_id]/audit",
+        "Audit log",
+        organisation_audit,
+        loads=(OrganisationPageState.load, OrganisationAuditState.load),
+        parent=ORGANISATIONS,
+    ),
+    MenuPage(
+        "/settings/usage",
+        "Usage",
+        usage,
+        loads=(OwnUsageState.load,),
+        picture="usage",
+        about="Calls of models and their tokens",
+    ),
+    MenuPage(
+        "/settings/data",
+        "Data",
+        account_data,
+        loads=(PastReadingsState.load,),
+        picture="data",
+        about="Export, who read your chats, and deletion",
+    ),
     MenuPage("/settings/confirm", "Confirm it's you", confirm, loads=(states.ConfirmState.load,)),
 )
 """All of them, in the order of the menu. A new page is a function that makes its sections, and an

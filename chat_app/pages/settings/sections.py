@@ -63,6 +63,139 @@ def disclosure(label: Any, *content: rx.Component) -> rx.Component:
     )
 
 
+def which(*text: Any) -> rx.Component:
+    """What tells a button or link from its like on other rows, for screen readers.
+
+    Args:
+        text: The name of what it is about.
+    """
+    return rx.el.span(" ", *text, class_name="sr-only")
+
+
+def event_button(
+    label: str, name: Any, on_click: Any, *, class_name: str = "small-button", **props: Any
+) -> rx.Component:
+    """A button of a row that sends an event.
+
+    Args:
+        label: Its text.
+        name: What it is about; see `which`.
+        on_click: The event.
+        class_name: Its look.
+        props: Further attributes.
+    """
+    return rx.el.button(
+        label, which(name), type="button", class_name=class_name, on_click=on_click, **props
+    )
+
+
+def confirmed(label: str, name: Any, consequence: Any, control: rx.Component) -> rx.Component:
+    """What an action will do, and the control that does it, behind a label.
+
+    Args:
+        label: The text of what opens it.
+        name: What the action is about; see `which`.
+        consequence: A sentence.
+        control: A button, or a form with one.
+    """
+    return rx.el.details(
+        rx.el.summary(label, which(name), class_name="small-button"),
+        rx.el.p(consequence),
+        control,
+        class_name="disclosure revoke",
+        key=label,  # what takes its place must not be open
+        custom_attrs={"data-action": label},
+    )
+
+
+def confirmed_event(
+    label: str, button: str, name: Any, consequence: Any, on_click: Any
+) -> rx.Component:
+    """`confirmed` with a button that sends an event.
+
+    Args:
+        label: The text of what opens it.
+        button: The text of the button.
+        name: What the action is about; see `which`.
+        consequence: A sentence.
+        on_click: The event.
+    """
+    act = event_button(button, name, on_click, class_name="small-button danger")
+    return confirmed(label, name, consequence, act)
+
+
+def search_input(label: str, placeholder: str, state: Any, **shown: Any) -> rx.Component:
+    """A field that searches while it is typed in.
+
+    Args:
+        label: Its name for screen readers.
+        placeholder: What can be typed.
+        state: Has the `text`, and a handler `find`.
+        shown: `value`, where the state empties the field; else it only begins with the text.
+    """
+    return rx.el.input(
+        type="search",
+        class_name="field",
+        placeholder=placeholder,
+        aria_label=label,
+        on_change=state.find.debounce(250),
+        max_length=200,
+        **(shown or {"default_value": state.text}),
+    )
+
+
+def match_count(state: Any, one: str, many: str) -> rx.Component:
+    """How many entries a list with a search has, or that none matches; for screen readers too.
+
+    Args:
+        state: Has the `text` that is searched for, and the `total`.
+        one: What an entry is.
+        many: What several are.
+    """
+    none = rx.cond(state.text.strip() == "", f"No {many} yet.", f"No {many} match your search.")
+    some = rx.fragment(state.total, rx.cond(state.total == 1, f" {one}", f" {many}"))
+    return rx.el.p(rx.cond(state.total == 0, none, some), class_name="section-lead", role="status")
+
+
+def pager(state: Any, previous: Any, next: Any) -> rx.Component:
+    """The buttons to the pages before and after the shown one; nothing where it is the only one.
+
+    Args:
+        state: Has the `number` of the page, from 0, and `has_more`.
+        previous: The event that shows the page before.
+        next: The event that shows the page after.
+    """
+    return rx.cond(
+        (state.number > 0) | state.has_more,
+        rx.el.div(
+            rx.el.button(
+                "Previous page",
+                type="button",
+                class_name="small-button",
+                on_click=previous,
+                disabled=state.number == 0,
+            ),
+            rx.el.span("Page ", state.number + 1),
+            rx.el.button(
+                "Next page",
+                type="button",
+                class_name="small-button",
+                on_click=next,
+                disabled=~state.has_more,
+            ),
+            class_name="buttons",
+        ),
+    )
+
+
+def figures(*entries: tuple[str, rx.Var[int] | rx.Var[str]]) -> rx.Component:
+    """Numbers beside each other, each with its name."""
+    return rx.el.dl(
+        *(rx.el.div(rx.el.dt(name), rx.el.dd(value)) for name, value in entries),
+        class_name="figures",
+    )
+
+
 def when_loaded(state: type[SettingsState], *content: rx.Component) -> rx.Component:
     """Content that needs the state of its page; a placeholder until that is loaded."""
     return rx.cond(state.loaded, rx.fragment(*content), section_skeleton())
@@ -87,9 +220,10 @@ def entry_list(
     """
 
     def delete_form(entry: Entry) -> rx.Component:
-        which = rx.el.span(" ", entry.title, " ", entry.subtitle, class_name="sr-only")
         return account_form(
-            submit_button(button, which, class_name="small-button"),
+            submit_button(
+                button, which(entry.title, " ", entry.subtitle), class_name="small-button"
+            ),
             action=f"{api_url(route)}/{entry.id}",
             method="DELETE",
             on_done=state.load,
