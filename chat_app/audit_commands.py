@@ -1,7 +1,8 @@
 """The commands `chat-app audit`: the head of the audit log, its check and its export."""
 
+import contextlib
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -18,8 +19,25 @@ EXIT_CHANGED = 3
 EXIT_UNCHECKED = 4
 """No row could be checked, because none of the keys has sealed one."""
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
-_Time = Annotated[datetime | None, typer.Option(formats=_TIMES)]
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "It must look like 2026-01-31 or 2026-01-31T12:00:00+01:00."
+        ) from None
+
+
+def _end(text: str) -> datetime:
+    """The end of a day, or a time."""
+    time = _time(text)
+    with contextlib.suppress(ValueError, OverflowError):  # it is a time; there is no later day
+        date.fromisoformat(text)
+        return time + timedelta(days=1)
+    return time
+
 
 audit = typer.Typer(help="Check and export the audit log.", no_args_is_help=True)
 
@@ -44,7 +62,9 @@ def print_head() -> None:
 
 @audit.command("verify")
 def verify_log(
-    head: Annotated[str, typer.Option(help="A head that was noted earlier, SEQ:SEAL.")] = "",
+    head: Annotated[
+        str | None, typer.Option(help="A head that was noted earlier, SEQ:SEAL.")
+    ] = None,
 ) -> None:
     """Find changed, removed, moved and added rows; with --head also a cut tail.
 
@@ -53,7 +73,7 @@ def verify_log(
     """
     from chat_app.audit.verify import parse_head, verify
 
-    noted = parse_head(head) if head else None
+    noted = None if head is None else parse_head(head)
     found = with_services(lambda services: verify(services.db, services.keyring, noted))
     _report(found)
     if found.count:
@@ -65,8 +85,12 @@ def verify_log(
 @audit.command("export")
 def export_log(
     form: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.JSONL,
-    since: _Time = None,
-    until: _Time = None,
+    since: Annotated[
+        datetime | None, typer.Option(parser=_time, metavar="TIME", help="From this day or time.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(parser=_end, metavar="TIME", help="To this day or time.")
+    ] = None,
     action: Annotated[list[str] | None, typer.Option(help="Only this; can be repeated.")] = None,
 ) -> None:
     """Write the audit log to standard output, the oldest row first; times are in UTC."""
@@ -77,11 +101,14 @@ def export_log(
 
     known = set(get_args(Action))
     if unknown := [one for one in action or () if one not in known]:
-        raise typer.BadParameter(f"There is no action {unknown[0]!r}.", param_hint="--action")
+        raise typer.BadParameter(
+            f"There is no action {unknown[0]!r}. The actions: {', '.join(get_args(Action))}.",
+            param_hint="--action",
+        )
     filters = Filters(
         actions=[one for one in get_args(Action) if one in (action or ())],
-        since=_aware(since),
-        until=_aware(until),
+        since=since,
+        until=until,
     )
 
     async def write(services: "Services") -> None:
@@ -94,19 +121,15 @@ def export_log(
     with_services(write)
 
 
-def _aware(time: datetime | None) -> datetime | None:
-    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def _report(found: "Verification") -> None:
     for problem in found.problems:
         typer.echo(problem)
     if more := found.count - len(found.problems):
         typer.echo(f"… and {more} more.")
     if found.unsealed:
-        typer.echo(f"Rows without a seal yet: {found.unsealed}.")
+        typer.echo(f"Rows without a seal yet: {found.unsealed}. A running server seals them.")
     if not found.rows:
-        typer.echo("The audit log is empty.")
+        typer.echo("No row has a seal." if found.unsealed else "The audit log is empty.")
     elif found.starts_at is None:
         typer.echo("None of the keys has sealed a row, so nothing could be checked.")
     else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -18,12 +19,15 @@ from chat_app.command_services import migrate_database, with_services
 from chat_app.core.errors import ChatError, DatabaseUnreachable
 from chat_app.settings import ConfigError, Settings, read_settings, settings
 from chat_app.settings.database import using_data_dir
+from chat_app.usage_commands import print_usage
 from chat_app.user_commands import UserEmail, user
 
 if TYPE_CHECKING:
     from chat_app.services import Services
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+_OUTPUT_FAILED = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 _EXIT_FAILED = 1
 _EXIT_USAGE = 2
@@ -52,6 +56,7 @@ cli.add_typer(user, name="user")
 cli.add_typer(audit, name="audit")
 cli.add_typer(mail, name="mail")
 cli.add_typer(oidc, name="oidc")
+cli.command("usage")(print_usage)
 
 
 def main() -> None:
@@ -63,14 +68,28 @@ def main() -> None:
     os.chdir(PROJECT)
     # The operator's hook functions may be there; installed packages come first.
     sys.path.append(str(PROJECT))
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:  # it is closed
+            setattr(sys, stream, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     try:
-        cli()
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()  # what can't be written is said here; at the exit it can't be
     except ConfigError as error:
         _fail(f"Invalid setting. {error}", _EXIT_USAGE)
     except DatabaseUnreachable as error:
         _fail(_unreachable(error), _EXIT_FAILED)
     except ChatError as error:
         _fail(error.message, _EXIT_FAILED)
+    except OSError as error:
+        if error.filename or error.errno not in _OUTPUT_FAILED:
+            raise
+        with contextlib.suppress(OSError):  # what is buffered would be written at the exit again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(_EXIT_FAILED) from None
+        _fail(f"The output could not be written: {error.strerror}.", _EXIT_FAILED)
 
 
 def _print_version(wanted: bool) -> None:
@@ -202,9 +221,10 @@ def backup(
 ) -> None:
     """Back up the SQLite database, also while the server runs."""
     from chat_app.db.backups import save_backup
-    from chat_app.db.data_folder import make_private_folder
+    from chat_app.db.data_folder import make_private_folder, require_database
 
     database, folder = _sqlite_file("pg_dump"), settings().data_dir / "backups"
+    require_database(database)
     if file is None:
         with using_data_dir(folder):
             make_private_folder(folder)
@@ -218,11 +238,11 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A backup.")],
 ) -> None:
     """Replace the SQLite database by a backup, while the server is stopped; all sign in again."""
-    from chat_app.db.data_folder import lock_data_folder
+    from chat_app.db.data_folder import STOP_FIRST, lock_data_folder
     from chat_app.db.restore import restore_backup
 
     database = _sqlite_file("pg_restore")
-    with lock_data_folder(settings().data_dir):
+    with lock_data_folder(settings().data_dir, advice=STOP_FIRST):
         kept = restore_backup(_started_in / file, database, now=datetime.now(UTC))
     typer.echo(f"Restored {file}; users sign in again.")
     if kept:
@@ -236,7 +256,7 @@ def move(
     ],
 ) -> None:
     """Copy the SQLite database to PostgreSQL and compare every row; the server must be stopped."""
-    from chat_app.db.data_folder import lock_data_folder
+    from chat_app.db.data_folder import STOP_FIRST, lock_data_folder, require_database
     from chat_app.db.migrations import upgrade
     from chat_app.db.move import move as move_database
 
@@ -247,9 +267,8 @@ def move(
         target = read_settings(database_url=to)
     except ConfigError as error:
         _fail(str(error).replace("DATABASE_URL:", "--to"), _EXIT_USAGE)
-    if not database.is_file():
-        _fail(f"There is no database at {database}.", _EXIT_FAILED)
-    with lock_data_folder(config.data_dir):
+    require_database(database)
+    with lock_data_folder(config.data_dir, advice=STOP_FIRST):
         upgrade(config)
         rows = move_database(config, target, typer.echo)
     typer.echo(f"Moved {rows:,} rows; each is the same in both. {database} has not changed.")
@@ -265,6 +284,7 @@ def seed(
     messages: Annotated[int, typer.Option(min=0, help="One thread with this many messages.")] = 0,
 ) -> None:
     """Fill an account with sample conversations."""
+    from chat_app.core.signals import Signal, user_topic
     from chat_app.seed import principal_by_email, seed_messages, seed_threads
 
     if not threads and not messages:
@@ -272,6 +292,7 @@ def seed(
 
     async def fill(services: "Services") -> None:
         principal = await principal_by_email(services.db, email)
+        services.bus.publish(user_topic(principal.user_id), Signal("threads"))  # heard at the end
         await seed_threads(services.db, principal, threads)
         if threads:
             typer.echo(f"Added {threads} chats to {email}.")
@@ -285,9 +306,13 @@ def seed(
 @cli.command()
 def models() -> None:
     """List the offered models; an asterisk marks the default."""
+    from chat_app.auth.operator_hooks import load_function
     from chat_app.llm.registry import Models
 
-    registry = Models(settings())
+    config = settings()
+    registry = Models(config)
+    load_function(config.auth_on_sign_in, "AUTH_ON_SIGN_IN")
+    load_function(config.auth_session_hook, "AUTH_SESSION_HOOK")
     default = registry.default().id
     for model in registry.all():
         typer.echo(f"{'*' if model.id == default else ' '} {model.id}")

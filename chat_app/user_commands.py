@@ -7,18 +7,22 @@ from uuid import UUID
 
 import typer
 
-from chat_app.command_services import FOLLOWS, UNHEARD, with_services
+from chat_app.command_services import with_services
 from chat_app.core.errors import InvalidInput
 from chat_app.core.text import visible_line
+from chat_app.settings import settings
 
 if TYPE_CHECKING:
+    from chat_app.db.tables import User
     from chat_app.services import Services
 
 _T = TypeVar("_T")
 
-_COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
+_NO_ADMIN = "There is no admin now. To make a user one: chat-app user promote EMAIL"
+_OR_BY_LINK = "Or restart the server, and open the link that it prints."
 
 UserEmail = Annotated[str, typer.Argument(help="The email of the user.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
@@ -33,16 +37,31 @@ def add_user(
     password_stdin: _PasswordStdin = False,
 ) -> None:
     """Add a user who signs in with a password."""
+    from chat_app.auth.errors import EmailTaken
+
     password = _new_password(password_stdin)
-    with_services(lambda services: services.accounts.add(email, password, name))
+    try:
+        with_services(
+            lambda services: services.accounts.add(email, password, name), makes_database=True
+        )
+    except EmailTaken:
+        raise InvalidInput(f"{email} has an account already.") from None
     typer.echo(f"{email} can sign in now.")
 
 
 @user.command("disable")
-def disable_user(email: UserEmail) -> None:
+def disable_user(email: UserEmail, yes: _Yes = False) -> None:
     """Disable a user and end their sessions, on a running server at once."""
-    count = _with_user(email, lambda services, user_id: services.user_access.disable(user_id))
+    count, is_last = _even_the_last_admin(
+        email,
+        None if yes else "Disable them?",
+        lambda services, user_id, keeps_an_admin: services.user_access.disable(
+            user_id, keeps_an_admin=keeps_an_admin
+        ),
+    )
     typer.echo(f"{email} is disabled; {_sessions(count)} ended.")
+    if is_last:
+        _say_there_is_no_admin()
 
 
 @user.command("enable")
@@ -77,15 +96,20 @@ def list_users() -> None:
 
 
 @user.command("delete")
-def delete_user(
-    email: UserEmail,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
+def delete_user(email: UserEmail, yes: _Yes = False) -> None:
     """Delete a user with all their chats. This can't be undone."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {email} with all their chats? This can't be undone.", abort=True)
-    _with_user(email, lambda services, user_id: services.administration.delete(user_id))
+    if not yes:
+        _confirm(f"Delete {email} with all their chats? This can't be undone.")
+    _, is_last = _even_the_last_admin(
+        email,
+        None if yes else "Delete them?",
+        lambda services, user_id, keeps_an_admin: services.administration.delete(
+            user_id, keeps_an_admin=keeps_an_admin
+        ),
+    )
     typer.echo(f"{email} is deleted.")
+    if is_last:
+        _say_there_is_no_admin()
 
 
 @user.command("password")
@@ -95,7 +119,6 @@ def set_password(email: UserEmail, password_stdin: _PasswordStdin = False) -> No
     count = _with_user(
         email,
         lambda services, user_id: services.administration.set_password(user_id, password),
-        unheard=f"{FOLLOWS} {_COUNTS}",
     )
     typer.echo(f"{email} has a new password; {_sessions(count)} ended.")
 
@@ -125,50 +148,56 @@ def promote_user(
     ] = False,
 ) -> None:
     """Make a user an admin of this installation, on a running server at once."""
-    changed, is_verified = _with_user(
+    changed, one = _with_user(
         email, lambda services, user_id: _promote(services, user_id, verify=verify)
     )
     typer.echo(f"{email} is an admin." if changed else f"{email} was an admin already.")
-    if not is_verified:
+    if one.email_verified_at is None:
         typer.echo("The email is not verified: make sure that the account is theirs.")
+    if one.disabled_at is not None:
+        typer.echo(
+            f"The account is disabled. To let them sign in: chat-app user enable {one.email}"
+        )
 
 
 @user.command("demote")
-def demote_user(email: UserEmail) -> None:
+def demote_user(email: UserEmail, yes: _Yes = False) -> None:
     """Take the admin role from a user, on a running server at once."""
-    changed = _with_user(email, lambda services, user_id: services.site_roles.demote(user_id))
+    changed, is_last = _even_the_last_admin(
+        email,
+        None if yes else "Take the role away?",
+        lambda services, user_id, keeps_an_admin: services.site_roles.demote(
+            user_id, keeps_an_admin=keeps_an_admin
+        ),
+    )
     typer.echo(f"{email} is no longer an admin." if changed else f"{email} is not an admin.")
+    if is_last:
+        _say_there_is_no_admin()
 
 
 @user.command("unlock")
 def unlock_user(email: UserEmail) -> None:
     """Let a user sign in again after too many failed attempts."""
-    _with_user(
-        email,
-        lambda services, user_id: services.administration.unlock(user_id),
-        unheard=f"{UNHEARD}. {_COUNTS}",
-    )
+    _with_user(email, lambda services, user_id: services.administration.unlock(user_id))
     typer.echo(f"{email} is unlocked.")
 
 
-async def _promote(services: "Services", user_id: UUID, *, verify: bool) -> tuple[bool, bool]:
-    """Make a user an admin; whether they were none, and whether their email is verified."""
+async def _promote(services: "Services", user_id: UUID, *, verify: bool) -> tuple[bool, "User"]:
+    """Make a user an admin; whether they were none, and who they are."""
     if verify:
         await services.administration.verify(user_id)
-    is_verified = await services.administration.is_verified(user_id)
-    if not is_verified and services.settings.email_delivery == "smtp":
+    one = await services.administration.user(user_id)
+    if one.email_verified_at is None and services.settings.email_delivery == "smtp":
         raise InvalidInput(
             "The email is not verified, so the account may be another person's. If you know that "
             "it is theirs, add --verify."
         )
-    return await services.site_roles.promote(user_id), is_verified
+    return await services.site_roles.promote(user_id), one
 
 
 def _with_user(
     email: str,
     command: Callable[["Services", UUID], Awaitable[_T]],
-    *,
-    unheard: str = FOLLOWS,
 ) -> _T:
     """Run a command with the services and the user of an email."""
     from chat_app.auth.account.disable import find_user
@@ -176,12 +205,62 @@ def _with_user(
     async def execute(services: "Services") -> _T:
         return await command(services, await find_user(services.db, email))
 
-    return with_services(execute, unheard=unheard)
+    return with_services(execute)
+
+
+def _even_the_last_admin(
+    email: str,
+    question: str | None,
+    command: Callable[["Services", UUID, bool], Awaitable[_T]],
+) -> tuple[_T, bool]:
+    """Run a command that takes an admin away, the last one only after a question.
+
+    Args:
+        email: The email of the user.
+        question: What is asked before the last admin is taken away; None asks nothing.
+        command: The command; its last argument says whether to refuse to take the last one away.
+
+    Returns:
+        The result of the command, and whether the user was the last admin.
+    """
+    from chat_app.auth.account.roles import LastAdmin
+
+    def run(*, keeps_an_admin: bool) -> _T:
+        return _with_user(
+            email, lambda services, user_id: command(services, user_id, keeps_an_admin)
+        )
+
+    try:
+        return run(keeps_an_admin=True), False
+    except LastAdmin:
+        if question:
+            _confirm(f"{email} is the only admin. {question}")
+        return run(keeps_an_admin=False), True
+
+
+def _say_there_is_no_admin() -> None:
+    typer.echo(_NO_ADMIN)
+    if settings().has_loopback_url:
+        typer.echo(_OR_BY_LINK)
+
+
+def _confirm(question: str) -> None:
+    """Go on if the answer is yes; a script has to give `--yes` instead.
+
+    Raises:
+        typer.Abort: The answer is no.
+        typer.BadParameter: It is a script.
+    """
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} In a script, say with --yes that you mean it.")
+    typer.confirm(question, abort=True)
 
 
 def _new_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("In a script, give the password with --password-stdin.")
     return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
 
 
