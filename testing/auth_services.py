@@ -29,6 +29,7 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import MailContext
 from chat_app.auth.sign_in.magic_link import MagicLinks
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
+from chat_app.auth.sign_in.policy import SignUpPolicies
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
@@ -113,12 +114,13 @@ class AuthHarness:
         codec = create_token_codec(self.settings, self.keyring)
         self.sessions = SessionService(self.db, self.bus, codec, self.settings, self.time)
         self.api_keys = ApiKeys(self.db, self.bus, self.sessions, self.settings, self.time)
+        self.sign_up_policies = SignUpPolicies(self.db, self.bus, self.settings, self.time)
         self.accounts = PasswordAccounts(
-            self.db, self.passwords, self.rate_limits, self.settings, self.time
+            self.db, self.passwords, self.rate_limits, self.sign_up_policies, self.time
         )
         self.tokens = OneTimeTokens(self.db, self.time)
         self.sign_in_service = SignInService(
-            self.db, self.sessions, self.tokens, self.settings, self.time
+            *(self.db, self.sessions, self.tokens, self.settings, self.sign_up_policies, self.time)
         )
         self.mailer = Mailer.from_settings(self.settings)
         mail = MailContext.create(self.mailer, self.rate_limits, self.settings)

@@ -1,12 +1,12 @@
 """A Chromium, found and started in one way for tests, screenshots, benchmarks and resilience."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from setup.chromium import find
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -17,12 +17,6 @@ CHROMIUM_FLAGS = [
     "--no-first-run",
 ]
 CLOSE_SECONDS = 15
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def chromium_path() -> str | None:
-    """The Chromium that CHROMIUM names, else the first in PATH; None means Playwright's own."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @asynccontextmanager
@@ -36,9 +30,11 @@ async def chromium(
         caches_pages: Whether it may keep pages for the back button, which Playwright forbids.
     """
     without = ["--disable-back-forward-cache"] if caches_pages else None
+    path = find(has_window=caches_pages)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium_path(),
+            executable_path=path,
+            channel="chromium" if path is None and caches_pages else None,
             args=[*CHROMIUM_FLAGS, *flags],
             ignore_default_args=without,
         )

@@ -7,7 +7,7 @@ from testing.mail_server import Mailbox, link_of
 
 
 def smtp_settings(mailbox: Mailbox) -> dict[str, str]:
-    """The settings of a program whose letters arrive there."""
+    """The settings of a program whose emails arrive there."""
     return {
         "SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
         "MAIL_FROM": "Chat <chat@chat.example>",
@@ -15,7 +15,7 @@ def smtp_settings(mailbox: Mailbox) -> dict[str, str]:
 
 
 async def sign_up_by_email(person: BrowserUser, mailbox: Mailbox) -> str:
-    """Sign up where the address must be confirmed; the link in the letter."""
+    """Sign up where the email must be verified; its link."""
     page, before = person.page, len(mailbox.emails)
     await person.open("/signup")
     await page.fill("[name=email]", person.email)

@@ -12,10 +12,19 @@ import httpx
 from sqlalchemy import or_, select
 
 from chat_app.auth.keys.scopes import SCOPES
-from chat_app.auth.principal import Principal, Scope
+from chat_app.auth.principal import Principal, Role, Scope
 from chat_app.core.clock import utc_now
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, Invitation, Membership, Passkey, User, metadata
+from chat_app.db.tables import (
+    PRIVATE,
+    Account,
+    Invitation,
+    Membership,
+    Organisation,
+    Passkey,
+    User,
+    metadata,
+)
 from chat_app.gateway import cookies
 from chat_app.services import Services
 from testing.pictures import png
@@ -23,6 +32,8 @@ from testing.reflex_tabs import PASSWORD
 
 CANARY = "keptbetweenus"
 """In every text of the user whom others must learn nothing of."""
+COLLEAGUE = "colleague"
+"""What a user is called whose name and email others may see."""
 CREDENTIAL_HEADERS = ("cookie", "Authorization", "x-api-key")
 """The headers of credentials: the cookie of a session, and two for an API key."""
 _USES = ("last_used_at", "last_seen_at")
@@ -45,17 +56,31 @@ class CanaryUser:
     ids: Mapping[str, str]
 
 
-async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
-    """Create a user with a thread, an answered message, a key and a login method of each kind."""
-    email = f"{canary}-{uuid4().hex}@example.com"
-    user_id = await live.accounts.add(email, PASSWORD, f"{canary} name")
+async def canary_user(
+    live: Services, canary: str = CANARY, *, called: str = "", org_id: UUID = PRIVATE
+) -> CanaryUser:
+    """Create a user with a thread, an answered message, a key and a login method of each kind.
+
+    Args:
+        live: The services.
+        canary: What all their texts contain.
+        called: How their email and name begin; the canary when empty.
+        org_id: The organisation of the thread, of which they become a member.
+    """
+    email = f"{called or canary}-{uuid4().hex}@example.com"
+    user_id = await live.accounts.add(email, PASSWORD, f"{called or canary} name")
+    memberships: dict[UUID, Role] = {}
+    if org_id != PRIVATE:
+        memberships[org_id] = "member"
+        async with live.db.system("auth", write=True) as session:
+            session.add(Membership(user_id=user_id, org_id=org_id, role="member"))
     issued, other = [
         await live.sessions.issue(
             user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=canary
         )
         for _ in range(2)
     ]
-    principal = Principal(user_id, issued.session_id)
+    principal = Principal(user_id, issued.session_id, memberships)
     external_id = f"{canary}-{uuid4().hex}"[:64]
     sent = await live.runs.send(
         principal,
@@ -63,6 +88,7 @@ async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
         client_id=f"{canary}-message",
         external_id=external_id,
         model="fake:2x0",
+        org_id=org_id,
     )
     async for _ in live.runs.follow(principal, sent.run_id):
         pass
@@ -99,8 +125,18 @@ async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
         role="member",
         expires_at=utc_now() + timedelta(days=1),
     )
+    inviting = Organisation(name=f"{canary} others")
+    received = Invitation(
+        token_hash=uuid4().hex,
+        org_id=inviting.id,
+        email=email,
+        role="member",
+        expires_at=utc_now() + timedelta(days=1),
+    )
     async with live.db.system("auth", write=True) as session:
-        session.add_all([passkey, account, mate, invitation])
+        session.add_all([inviting, passkey, account, mate])
+        await session.flush()
+        session.add_all([invitation, received])
         await session.flush()
         session.add(Membership(user_id=mate.id, org_id=shared.id, role="owner"))
     ids = {
@@ -115,6 +151,7 @@ async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
         "organisation": shared.id,
         "member": mate.id,
         "invitation": invitation.id,
+        "received": received.id,
     }
     return CanaryUser(principal, issued.token, email, {kind: str(one) for kind, one in ids.items()})
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api import ag_ui, chat, chat_defaults, compaction, messages, threads
+from chat_app.api import ag_ui, chat, chat_defaults, compaction, messages, threads, usage
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
 from chat_app.auth.account.profile import Profiles
@@ -119,6 +119,7 @@ class ChatApi:
             *threads.routes,
             *messages.routes,
             *compaction.routes,
+            *usage.routes,
             *health_routes,
         ]
         self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)

@@ -31,6 +31,11 @@ class _Terminal(io.StringIO):
         return True
 
 
+def words(said: Said) -> str:
+    """The words of an error that is drawn in a box."""
+    return " ".join(said.err.replace("│", " ").split())
+
+
 def run_command(
     *arguments: str,
     folder: Path,

@@ -1,5 +1,6 @@
 """A database under test: SQLite or PostgreSQL, with all its tables, and its connections in use."""
 
+import asyncio
 import contextlib
 import shutil
 import sqlite3
@@ -149,3 +150,18 @@ def connections_in_use(db: Database) -> int:
     engines = (db._own.readers, db._own.writers, db._all.readers, db._all.writers)
     pools = {engine.sync_engine.pool for engine in engines}
     return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
+
+
+async def until_written_or_waiting(db: Database, write: "asyncio.Task[object]") -> None:
+    """Wait until a write has ended, or waits for another writer of this process."""
+    async with asyncio.timeout(30):
+        while not write.done() and not db._locks._queued:
+            await asyncio.wait({write}, timeout=0.01)
+
+
+async def until_waiting(database: DatabaseUnderTest, task: "asyncio.Task[Any]") -> None:
+    """Wait until a task waits for a lock of PostgreSQL; it fails if that ends instead."""
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(database.rows, waiting):
+            assert not task.done(), "it has not waited"

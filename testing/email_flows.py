@@ -25,7 +25,7 @@ ROOMY = {"limit_mail_address": "1000/hour", "limit_mail_recipient": "1000/hour"}
 
 @dataclass
 class EmailHarness:
-    """The auth services and the mailbox of everybody."""
+    """The auth services and the mailbox of all users."""
 
     auth: AuthHarness
     mailbox: Mailbox
@@ -67,7 +67,7 @@ class EmailHarness:
             return list((await session.exec(select(table))).all())
 
     async def people(self) -> list[str]:
-        """Everybody's address."""
+        """The address of all users."""
         return sorted(user.email for user in await self.all(User))
 
     async def counts(self) -> tuple[int, int, int, int, int]:

@@ -1,7 +1,7 @@
 """A database at any revision, and rows for its tables: random, with the extremes of each type."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Date,
     DateTime,
     ForeignKeyConstraint,
     Integer,
@@ -191,6 +192,8 @@ def _value(column: Column[Any], random: Random) -> Any:
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
                 days=random.randrange(40_000), microseconds=random.randrange(10**9)
             )
+        case Date():
+            return date(1970, 1, 1) + timedelta(days=random.randrange(40_000))
         case Boolean():
             return random.random() < 0.5
         case Integer() if _is_key(column):

@@ -9,12 +9,12 @@ Each must always see exactly what a model says that they own and reach.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 
@@ -22,24 +22,27 @@ from chat_app.auth.principal import Principal
 from chat_app.db.engine import Database
 from chat_app.db.row_level_security import QueryRefused
 from chat_app.db.scoped_session import ScopedSession
-from chat_app.db.tables import PRIVATE, Message, Thread, User
+from chat_app.db.tables import PRIVATE, Message, Thread, UsageLedger, User
 from testing.database import DatabaseUnderTest
 from testing.query_shapes import SHAPES, Owns, flat
+from testing.state_machines import run_machine
 
 ORGANISATIONS = tuple(UUID(int=number) for number in range(101, 104))
+PLACES = (PRIVATE, *ORGANISATIONS)
+TODAY = date(2026, 1, 1)
 PEOPLE = tuple(Principal(UUID(int=number), UUID(int=number)) for number in range(1, 5))
 
 Body = Callable[[ScopedSession], Awaitable[Any]]
 
 person = st.sampled_from(PEOPLE)
 organisation = st.sampled_from(ORGANISATIONS)
-place = st.sampled_from((PRIVATE, *ORGANISATIONS))
+place = st.sampled_from(PLACES)
 titles = st.text("tuvw", min_size=1, max_size=3)
 picks = st.integers(0, 30)
 
 
 def _pick(rows: dict[UUID, Any], pick: int) -> UUID:
-    """One of the rows, anybody's; or an id that nobody has."""
+    """One of the rows, whoever owns it; or an id of no row."""
     known = list(rows)
     return known[pick % len(known)] if known else UUID(int=0)
 
@@ -54,7 +57,9 @@ class Isolation(RuleBasedStateMachine):
         super().__init__()
         self.threads: dict[UUID, tuple[Principal, str, UUID]] = {}
         self.messages: dict[UUID, tuple[Principal, UUID]] = {}
+        self.used = dict.fromkeys(((who.user_id, org) for who in PEOPLE for org in PLACES), 0)
         self.members = {who.user_id: {*ORGANISATIONS[:2]} for who in PEOPLE}
+        self.is_compared = False
         self.run(_empty(self.db))
 
     def now(self, who: Principal) -> Principal:
@@ -67,19 +72,21 @@ class Isolation(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run(work)
 
-    def read(self, who: Principal, body: Body) -> Any:
-        async def go() -> Any:
-            async with self.db.read(self.now(who)) as session:
-                return await body(session)
+    async def _read(self, who: Principal, body: Body) -> Any:
+        async with self.db.read(self.now(who)) as session:
+            return await body(session)
 
-        return self.run(go())
+    def read(self, who: Principal, body: Body) -> Any:
+        return self.run(self._read(who, body))
 
     def write(self, who: Principal, body: Body) -> Any:
         async def go() -> Any:
             async with self.db.write(self.now(who)) as session:
                 return await body(session)
 
-        return self.run(go())
+        found = self.run(go())
+        self.is_compared = False
+        return found
 
     def fails(self, who: Principal, body: Body, kind: type[Exception]) -> bool:
         try:
@@ -115,15 +122,18 @@ class Isolation(RuleBasedStateMachine):
     @rule(who=person, org_id=organisation)
     def join(self, who: Principal, org_id: UUID) -> None:
         self.members[who.user_id].add(org_id)
+        self.is_compared = False
 
     @rule(who=person)
     def leave(self, who: Principal) -> None:
         self.members[who.user_id].clear()
+        self.is_compared = False
 
     @rule(org_id=organisation)
-    def remove_everybody(self, org_id: UUID) -> None:
+    def remove_all_members(self, org_id: UUID) -> None:
         for members in self.members.values():
             members.discard(org_id)
+        self.is_compared = False
 
     @rule(who=person, org_id=place, title=titles)
     def create_thread_in(self, who: Principal, org_id: UUID, title: str) -> None:
@@ -134,11 +144,18 @@ class Isolation(RuleBasedStateMachine):
         else:
             assert self.fails(who, _adding(row), QueryRefused)
 
+    @rule(who=person, org_id=organisation, title=titles)
+    def leave_what_one_has_used(self, who: Principal, org_id: UUID, title: str) -> None:
+        self.join(who, org_id)
+        self.create_thread_in(who, org_id, title)
+        self.leave(who)
+
     @rule(who=person, pick=picks, org_id=place)
     def move(self, who: Principal, pick: int, org_id: UUID) -> None:
         id_ = _pick(self.threads, pick)
         if self.mine(who, id_) and self.reaches(who, org_id):
             self.run(_move(self.db, id_, org_id))
+            self.is_compared = False
             self.threads[id_] = (who, self.threads[id_][1], org_id)
 
     @rule(who=person, pick=picks, org_id=place)
@@ -271,13 +288,34 @@ class Isolation(RuleBasedStateMachine):
         statement, expected = SHAPES[name]
         assert self.read(who, _showing(statement)) == expected(self.owns(who)), name
 
+    @rule(who=person, org_id=place)
+    def use_a_model(self, who: Principal, org_id: UUID) -> None:
+        """It is counted in an organisation that they have left, too."""
+        self.used[who.user_id, org_id] += 1
+        count = self.used[who.user_id, org_id]
+        row = UsageLedger(day=TODAY, org_id=org_id, model=f"{count}", purpose="answer", calls=1)
+        self.write(who, _adding(row))
+
+    @rule(who=person)
+    def look_at_usage(self, who: Principal) -> None:
+        statement = select(UsageLedger.owner_id, UsageLedger.org_id, UsageLedger.calls)
+        used = {(*key, calls) for key, calls in self.used.items() if calls}
+        assert self.read(who, _showing(statement)) == {one for one in used if one[0] == who.user_id}
+
     @invariant()
-    def everybody_sees_what_they_own(self) -> None:
-        for who in PEOPLE:
-            assert self.read(who, _everything) == self.owns(who)
+    def each_user_sees_what_they_own(self) -> None:
+        """After each step but those that only read, or whose write was refused."""
+        if self.is_compared:
+            return
+
+        async def seen() -> list[Owns]:
+            return await asyncio.gather(*(self._read(who, _everything) for who in PEOPLE))
+
+        assert self.run(seen()) == [self.owns(who) for who in PEOPLE]
+        self.is_compared = True
 
 
-def _adding(row: Thread | Message) -> Body:
+def _adding(row: Thread | Message | UsageLedger) -> Body:
     async def add(session: ScopedSession) -> None:
         session.add(row)
 
@@ -299,10 +337,15 @@ def _showing(statement: Any) -> Body:
     return show
 
 
+_THREADS = select(Thread.id, Thread.title)
+_MESSAGES = select(Message.id, Message.thread_id)
+
+
 async def _everything(session: ScopedSession) -> Owns:
-    threads = await session.exec(select(Thread.id, Thread.title))
-    messages = await session.exec(select(Message.id, Message.thread_id))
-    return Owns(dict(threads.all()), dict(messages.all()))
+    found = await session.run_sync(
+        lambda sync: [dict(sync.execute(one).all()) for one in (_THREADS, _MESSAGES)]
+    )
+    return Owns(*found)
 
 
 async def _add_people(db: Database) -> None:
@@ -321,9 +364,10 @@ async def _empty(db: Database) -> None:
     async with db.system("sweep", write=True) as session:
         await session.exec(delete(Message))
         await session.exec(delete(Thread))
+        await session.exec(delete(UsageLedger))
 
 
-def run_machine(database: DatabaseUnderTest, *, examples: int, steps: int = 20) -> int:
+def run_isolation_machine(database: DatabaseUnderTest, *, examples: int, steps: int = 20) -> int:
     """Run the machine on a database without rows.
 
     Args:
@@ -352,18 +396,7 @@ def run_machine(database: DatabaseUnderTest, *, examples: int, steps: int = 20) 
                 compared += 1
 
         try:
-            run_state_machine_as_test(
-                Here,
-                settings=settings(
-                    max_examples=examples,
-                    stateful_step_count=steps,
-                    derandomize=True,
-                    database=None,
-                    deadline=None,
-                    phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+            run_machine(Here, examples=examples, steps=steps)
         finally:
             runner.run(database_of_all.close())
     return compared

@@ -39,7 +39,7 @@ const lies = {
   "mac with the client's secret": (claims, _, secret) =>
     macced({ ...header, alg: "HS256" }, claims, secret),
   "mac with the public key": (claims) => macced({ ...header, alg: "HS256" }, claims, publicPem),
-  "algorithm that nobody allowed": (claims) =>
+  "algorithm that is not allowed": (claims) =>
     signed({ ...header, alg: "RS512" }, claims, { hash: "RSA-SHA512" }),
   "foreign key under the right id": (claims) => signed(header, claims, { key: foreign }),
   "foreign key in the header": (claims) =>
@@ -60,7 +60,7 @@ const lies = {
   "no issuer": claim({ iss: undefined }),
   "other audience": claim({ aud: "another-client" }),
   "no audience": claim({ aud: undefined }),
-  "audience of nobody": claim({ aud: [] }),
+  "unknown audience": claim({ aud: [] }),
   "several audiences and no party": (claims) => claim({ aud: [claims.aud, "another"] })(claims),
   "other party": claim({ azp: "another-client" }),
   expired: (claims) => claim({ iat: now() - 900, exp: now() - 300 })(claims),
@@ -78,7 +78,7 @@ const lies = {
   "subject that is a list": claim({ sub: ["johndoe"] }),
   "endless subject": claim({ sub: "x".repeat(256) }),
   "subject with a line break": claim({ sub: "john\ndoe" }),
-  "more about somebody else": claim({ email: undefined }),
+  "more about another user": claim({ email: undefined }),
   "hash of another token": claim({ at_hash: "AAAAAAAAAAAAAAAAAAAAAA" }),
   "an access token in its place": (_, answer) => answer.access_token,
   "too large": claim({ padding: "x".repeat(16_384) }),

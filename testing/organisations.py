@@ -3,23 +3,28 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.db.tables import Membership, Thread
+from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import Membership, Organisation, Thread
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import PASSWORD, CountingHasher, Time
 from testing.database import DatabaseUnderTest, create_tables
 from testing.email_flows import HERE, ROOMY
 from testing.mail_server import Mailbox, flush, listening, token_of
+from testing.program import Program
+from testing.site_roles import tell_roles_changed
 
 
 @dataclass
 class OrgHarness:
-    """The services, the time, and everybody's mailbox."""
+    """The services, the time, and the mailbox of all users."""
 
     live: Services
     time: Time
@@ -78,19 +83,61 @@ class OrgHarness:
             return {row.title: row.org_id for row in rows if row.deleted_at is None}
 
 
+async def join_organisation(program: Program, org_id: str, email: str) -> None:
+    """Make a user a member of an organisation of a running program, without an invitation.
+
+    Args:
+        program: It uses SQLite.
+        org_id: The organisation.
+        email: The user's.
+    """
+    program.behind_its_back(
+        "INSERT INTO membership (user_id, org_id, role, created_at) "
+        "SELECT user.id, organisation.id, 'member', organisation.created_at "
+        "FROM user, organisation WHERE user.email = ? AND organisation.id = ?",
+        *(email, UUID(org_id).hex),
+    )
+    await tell_roles_changed(program, email)
+
+
 @asynccontextmanager
-async def org_harness(database: DatabaseUnderTest) -> AsyncIterator[OrgHarness]:
-    """The services on a database, started."""
+async def elsewhere(database: DatabaseUnderTest) -> AsyncIterator[SystemSession]:
+    """A transaction of another process."""
+    db = database.open(Database)
+    try:
+        async with db.system("organisations", write=True, read_committed=True) as session:
+            yield session
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def locked_elsewhere(
+    database: DatabaseUnderTest, org_id: UUID
+) -> AsyncIterator[SystemSession]:
+    """A transaction of another process, which has locked an organisation."""
+    async with elsewhere(database) as session:
+        locked = select(Organisation).where(Organisation.id == org_id).with_for_update()
+        await session.exec(locked)
+        yield session
+
+
+@asynccontextmanager
+async def org_harness(database: DatabaseUnderTest, **given: Any) -> AsyncIterator[OrgHarness]:
+    """The services on a database, started, with these settings."""
     async with listening() as mailbox:
         settings = read_settings(
-            _env_file=None,
-            **database.settings,
-            **ROOMY,
-            smtp_url=f"smtp://127.0.0.1:{mailbox.port}",
-            mail_from="c@chat.example",
-            fake_models=True,
-            embedded_model=False,
-            chat_titles=False,
+            **{
+                "_env_file": None,
+                **database.settings,
+                **ROOMY,
+                "smtp_url": f"smtp://127.0.0.1:{mailbox.port}",
+                "mail_from": "c@chat.example",
+                "fake_models": True,
+                "embedded_model": False,
+                "chat_titles": False,
+                **given,
+            }
         )
         time = Time()
         live = Services(settings, clock=time, sleep=time.sleep, hasher=CountingHasher())

@@ -26,8 +26,11 @@ from testing.run_services import PATIENCE
 CAT = "data:image/png;base64,iVBORw0KGgo="
 """The beginning of an image; fake models only count images."""
 
-FALLBACKS = {"fake:429:7x0": ("fake:7x0",)}
-"""A model that never answers, and its alternative."""
+FALLBACKS = {"fake:429:7x0": ("fake:7x0",), "fake:429:8x0": ("fake:8x0",)}
+"""Models that never answer, and their alternatives.
+
+A model that fails is not called for a while, so a test that counts its calls has one of its own.
+"""
 
 
 @dataclass(frozen=True)

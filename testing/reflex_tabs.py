@@ -56,7 +56,10 @@ class Tab:
         self.token = str(uuid4())
         self._harness = harness
         self.queued = 0  # packets that wait for the socket
-        self._headers = {"authorization": str(session)} if session else {}
+        self.organisation = ""  # the one in the URL, where its page is shown
+        self._headers = {"x-request-id": "socket"}  # as the gateway gives them
+        if session:
+            self._headers["authorization"] = str(session)
         tabs.opened(self.token, lambda: self.queued)
 
     def close(self) -> None:
@@ -76,8 +79,12 @@ class Tab:
         query = {"thread": thread} if thread else {}
         if message:
             query["message"] = message
+        pathname = "/c/[thread]" if thread else "/"
+        if self.organisation:
+            path = f"/settings/organisations/{self.organisation}"
+            pathname, query = "/settings/organisations/[org_id]", {"org_id": self.organisation}
         router = {
-            "pathname": "/c/[thread]" if thread else "/",
+            "pathname": pathname,
             "asPath": path,
             "query": query,
             "token": self.token,
@@ -85,8 +92,31 @@ class Tab:
             "ip": "127.0.0.1",
             "headers": self._headers,
         }
+        return await self._enqueue(name, payload, router)
+
+    async def _enqueue(self, name: str, payload: Mapping[str, Any], router: Any) -> Any:
         event = Event(name=name, payload=dict(payload), router_data=router)
         return await self._harness.processor.enqueue(self.token, event)
+
+    async def begin_at(self, spec: Any, path: str, **query: str) -> Any:
+        """Send an event given as `State.handler(...)` from a page, and do not wait.
+
+        Args:
+            spec: The event.
+            path: The path of the page.
+            query: The arguments of its route, and of its query.
+        """
+        router = {
+            "pathname": path,
+            "asPath": path,
+            "query": query,
+            "token": self.token,
+            "sid": "sid",
+            "ip": "127.0.0.1",
+            "headers": self._headers,
+        }
+        (event,) = Event.from_event_type(spec)
+        return await self._enqueue(event.name, event.payload, router)
 
     async def call(self, name: str, payload: Mapping[str, Any], thread: str = "") -> None:
         """Send an event and wait until its handler and all it started are done."""

@@ -162,6 +162,7 @@ CASES = {
     ("DELETE", "/api/account"): Case(body={"confirm": "{email}"}),
     ("GET", "/api/account/chat-defaults"): Case(),
     ("PATCH", "/api/account/chat-defaults"): Case(body={"effort": "low"}, status=204),
+    ("GET", "/api/usage"): Case(scope="threads:read"),
     ("GET", "/api/account/picture"): Case(),
     ("PUT", "/api/account/picture"): Case(body={"not": "a picture"}, status=422),
     ("DELETE", "/api/account/picture"): Case(status=204),
@@ -245,9 +246,7 @@ CASES = {
     ("POST", "/api/organisations/{id}/invitations"): Case(
         body={"email": "invited@example.com"}, kind="organisation", status=201
     ),
-    ("POST", "/api/organisations/{id}/invitations/{invitation}/resend"): Case(
-        kind="organisation", status=204
-    ),
+    ("POST", "/api/organisations/{id}/invitations/{invitation}/resend"): Case(kind="organisation"),
     ("DELETE", "/api/organisations/{id}/invitations/{invitation}"): Case(
         kind="organisation", status=204
     ),
@@ -255,6 +254,9 @@ CASES = {
     ("DELETE", "/api/organisations/{id}"): Case(kind="organisation", status=409),  # has others
     ("POST", "/api/organisations/{id}/leave"): Case(kind="organisation", status=204),
     ("POST", "/api/invitations/accept"): Case(body={"token": "x"}, status=403),
+    ("GET", "/api/invitations"): Case(),
+    ("POST", "/api/invitations/{id}/accept"): Case(kind="received"),
+    ("POST", "/api/invitations/{id}/decline"): Case(kind="received", status=404),  # was accepted
     ("GET", "/api/threads"): Case(scope="threads:read"),
     ("GET", "/api/search"): Case(scope="threads:read"),
     ("POST", "/api/threads"): Case(

@@ -13,7 +13,6 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import InvalidInput
 from chat_app.core.events import Event, Finish, FinishReason, PartDelta, TextDelta
 from chat_app.core.signals import CREDENTIALS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
@@ -23,8 +22,11 @@ from chat_app.db.tables import Message, Run, User
 from chat_app.llm.base import DEFAULT_OPTIONS, UNKNOWN_MODEL, CallOptions, PromptMessage
 from chat_app.llm.health import HealthMonitor
 from chat_app.llm.prices import Prices
+from chat_app.llm.registry import UnknownModel
+from chat_app.orgs.model_rules import ModelRules
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import EndEvent, PartEvent
+from chat_app.runs.model_access import ModelAccess
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
@@ -180,7 +182,7 @@ class ScriptedModels:
         for model in self.all():
             if model.id == model_id and model_id not in self.gone:
                 return model
-        raise InvalidInput("There is no such model.")
+        raise UnknownModel(model_id)
 
     async def context_window(self, model: ScriptedModel) -> int | None:
         return model.info.window
@@ -214,6 +216,7 @@ class ScriptedDatabase(Database):
     """Records the reason of every system write; scoped writes can be made to fail.
 
     Attributes:
+        queries: How many scoped read transactions of prepared statements there were.
         broken: Errors that the next scoped writes raise instead of their commit, one by one.
         mended: Set when the last of them is raised.
         unheard: Errors that the next transactions raise after their commit, one by one.
@@ -222,6 +225,7 @@ class ScriptedDatabase(Database):
 
     def __init__(self, url: str, **more: Any) -> None:
         super().__init__(url, **more)
+        self.queries = 0
         self.system_writes: list[str] = []
         self.broken: list[Exception] = []
         self.mended = asyncio.Event()
@@ -261,6 +265,10 @@ class ScriptedDatabase(Database):
             raise self.unheard.pop(0)
         return result
 
+    async def query(self, principal: Scope, work: Callable[[Transaction], T]) -> T:
+        self.queries += 1
+        return await super().query(principal, work)
+
     async def system_transact(
         self, reason: str, work: Callable[[Transaction], T], **more: Any
     ) -> T:
@@ -293,6 +301,8 @@ class RunHarness:
     flush_throttle: VirtualThrottle
     threads: Threads
     runs: RunService
+    model_rules: ModelRules
+    model_access: ModelAccess
 
     async def person(self) -> Principal:
         user = User(email=f"{uuid4().hex}@chat.example")
@@ -358,11 +368,16 @@ async def run_harness(database: DatabaseUnderTest, *, start: bool = True, **sett
     db = database.open(ScriptedDatabase)
     bus, models, clock, flush_throttle = Bus(), ScriptedModels(), SteppingClock(), VirtualThrottle()
     threads = Threads(db, bus, wanted, clock)
-    runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]
+    rules = ModelRules(db, bus)
+    access = ModelAccess(models, rules)  # pyright: ignore[reportArgumentType]
+    runs = RunService(db, bus, models, wanted, clock, flush_throttle, access=access)  # pyright: ignore[reportArgumentType]
     if start:
         await runs.start()
     try:
-        yield RunHarness(database, wanted, db, bus, models, clock, flush_throttle, threads, runs)
+        yield RunHarness(
+            *(database, wanted, db, bus, models, clock, flush_throttle, threads, runs),
+            *(rules, access),
+        )
     finally:
         await runs.drain()
         await db.close()
