@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
+    from chat_app.db.engine import Database
     from testing.database import DatabaseUnderTest
+    from testing.owned_rows import Person
     from testing.postgres import PostgresDatabase, PostgresServer, SharedDatabase
 
 settings.register_profile("local", deadline=None)
@@ -32,35 +34,53 @@ IN_ONE_LOOP = ("browser", "examples", "nextauth", "client")
 LONG = (
     ("browser",),
     (
-        "resilience",
-        "examples",
-        "upgrade",
+        "browser/test_a_whole_day",
+        "browser/test_administration_story",
+        "browser/test_context",
+        "browser/test_email_links",
+        "browser/test_event_source",
+        "browser/test_first_conversation",
+        "browser/test_identity_providers",
+        "browser/test_session_endings",
+        "browser/test_split_host",
+        "browser/test_usage",
         "nextauth",
         "client",
-        "ai_sdk",
-        "provider_apis",
-        "components",
-        "pages",
     ),
+    ("resilience", "examples", "upgrade", "ai_sdk", "provider_apis", "components", "pages"),
 )
-"""Folders with long tests, and with what is started once: those of one worker, and of the other."""
+"""Long tests, and those that start something once, by worker: by folder, and files that are not
+with the others of theirs."""
+_GROUPS = {name: number for number, names in enumerate(LONG) for name in names}
+
+
+assert all(list(Path(__file__).parent.glob(f"{name}*")) for name in _GROUPS), "one was renamed"
+
+
+def _group(item: pytest.Item) -> int | None:
+    folder = item.path.parent.name
+    return _GROUPS.get(f"{folder}/{item.path.stem}", _GROUPS.get(folder))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests that share a browser in its event loop; put long tests before short ones.
 
-    Two workers begin with half of the tests each and take from the end of each other's when they
-    have no more: so no server is started twice, and what is left for the end is short.
+    Each worker begins with an equal part of the list, and takes from the end of another's when it
+    has no more: so no server is started twice, and what is left for the end is short.
     """
     for item in items:
         if item.path.parent.name in IN_ONE_LOOP and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-    first, second = ([one for one in items if one.path.parent.name in names] for names in LONG)
-    long = {*first, *second}
-    short = [one for one in items if one not in long]
-    middle = max(0, len(items) // 2 - len(first))
-    items[:] = [*first, *short[:middle], *second, *short[middle:]]
+    short = [one for one in items if _group(one) is None]
+    ordered: list[pytest.Item] = []
+    for number in range(len(LONG)):
+        long = [one for one in items if _group(one) == number]
+        part = (len(items) - len(ordered)) // (len(LONG) - number)
+        count = max(0, part - len(long))
+        ordered += [*long, *short[:count]]
+        del short[:count]
+    items[:] = [*ordered, *short]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -134,3 +154,29 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Databa
     shared = request.getfixturevalue("shared_postgres")
     with without_sqlite():
         yield shared.emptied(tmp_path)
+
+
+@pytest.fixture
+async def db(database: "DatabaseUnderTest") -> "AsyncIterator[Database]":
+    """The database, opened as the program opens it."""
+    from chat_app.db.engine import Database
+
+    one = database.open(Database)
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+async def alice(db: "Database") -> "Person":
+    """A user with a row in every table of users' rows."""
+    from testing.owned_rows import make_person
+
+    return await make_person(db, "alice")
+
+
+@pytest.fixture
+async def bob(db: "Database") -> "Person":
+    """Another one."""
+    from testing.owned_rows import make_person
+
+    return await make_person(db, "bob")

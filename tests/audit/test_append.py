@@ -29,9 +29,14 @@ def test_every_action_has_a_name() -> None:
     assert all(TITLES.values())
 
 
+def test_every_action_is_described_for_who_reads_the_log() -> None:
+    table = (ROOT / "docs/deployment.md").read_text()
+    assert [action for action in get_args(Action) if f"`{action}`" not in table] == []
+
+
 _WRITERS = {
     *("audit.append", "log.append", "audit.entry", "entry", "record", "self._append"),
-    "live.failed_sign_ins.add",
+    *("self._record", "live.failed_sign_ins.add"),
 }
 """The calls that write a row, as they are spelled in `chat_app`."""
 
@@ -115,7 +120,7 @@ async def test_a_user_who_is_new_in_the_transaction_has_an_identity(db: Database
     assert event.actor == await identity_of(db, user.id)
 
 
-async def test_a_deleted_account_leaves_rows_that_name_nobody(db: Database, alice: Person) -> None:
+async def test_a_deleted_account_leaves_rows_that_name_no_user(db: Database, alice: Person) -> None:
     user_id = alice.principal.user_id
     async with db.system("audit", write=True) as session:
         await audit.append(session, "password_changed", actor=user_id)
@@ -225,6 +230,34 @@ async def test_it_is_logged_once_the_change_is_committed(
             "user": user_id,
             "reason": "lost",
         }
+
+
+async def test_the_log_says_who_did_it_to_whom(
+    db: Database, alice: Person, bob: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat_app.security")
+    subject = audit.Subject("user", bob.principal.user_id)
+    cases: list[tuple[audit.Actor, dict[str, object]]] = [
+        (alice.principal, {"by": alice.principal.user_id}),
+        ("command line", {"by": "command line"}),
+        ("system", {}),
+    ]
+    for actor, by in cases:
+        caplog.clear()
+        async with db.system("audit", write=True) as session:
+            await audit.append(session, "user_disabled", actor=actor, subject=subject)
+        (record,) = caplog.records
+        assert record.__dict__["fields"] == {"event": "user_disabled", "user": subject.id, **by}
+
+
+async def test_what_its_signal_logs_is_not_logged_twice(
+    db: Database, alice: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chat_app.security")
+    async with db.system("audit", write=True) as session:
+        await audit.append(session, "session_ended", actor=alice.principal)
+    assert caplog.records == []
+    assert len(await events_of(db)) == 1
 
 
 async def test_rows_of_concurrent_writers_are_all_stored(

@@ -5,14 +5,20 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from chat_app.audit.actions import Action
+from chat_app.audit.verify import Verification
+from chat_app.audit_commands import _report  # pyright: ignore[reportPrivateUsage]
 from chat_app.db.engine import Database
 from chat_app.settings import Settings, read_settings
 from testing.audit_log import events_of, sealer_of, tamper, write_events
-from testing.command_line import Said, run_command
+from testing.command_line import Said, run_command, words
 from testing.database import SqliteDatabase
 
 _KILLED = """
@@ -64,7 +70,8 @@ def test_the_head_is_printed_and_verified(
     head = run("head").out.strip()
     assert head.startswith("4:")
     assert run("verify", "--head", head) == Said(0, f"4 rows: every seal fits. Head: {head}\n")
-    assert run("verify", "--head", "4").code == 1
+    for invalid in ("4", ""):
+        assert run("verify", "--head", invalid).code == 1
     key = "another-key-" + "0123456789ab" * 3
     other = run("verify", AUTH_SECRET=key)
     assert other.code == 4
@@ -105,8 +112,33 @@ def test_an_export_is_filtered_and_is_a_row_itself(
     assert [json.loads(one)["seq"] for one in said.out.splitlines()] == [1, 2]
     said = run_command("audit", "export", "--format", "csv", folder=tmp_path)
     assert said.out.splitlines()[-1].split(",")[2] == "audit_exported"
-    assert run_command("audit", "export", "--until", "2020-01-01", folder=tmp_path).out == ""
-    assert run_command("audit", "export", "--action", "x", folder=tmp_path).code == 2
+
+
+def test_an_export_until_a_day_has_that_day_as_on_the_page(
+    tmp_path: Path, database: SqliteDatabase, settings: Settings
+) -> None:
+    _sealed(database, settings, 2)
+    export = partial(run_command, "audit", "export", folder=tmp_path)
+    (first, *_) = [json.loads(one)["at"] for one in export().out.splitlines()]
+    today = datetime.fromisoformat(first)
+    for until, count in (
+        (f"{today:%Y-%m-%d}", 2),
+        (f"{today - timedelta(days=1):%Y-%m-%d}", 0),
+        (f"{today - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}", 0),
+        ("9999-12-31", 2),
+    ):
+        said = export("--action", "organisation_changed", "--until", until)
+        assert (said.code, len(said.out.splitlines())) == (0, count), until
+    for invalid in ("yesterday", "0001-01-01T00:00:00+14:00"):
+        refused = export("--until", invalid)
+        assert (refused.code, refused.out) == (2, "")
+        assert "It must look like 2026-01-31 or 2026-01-31T12:00:00+01:00." in words(refused)
+
+
+def test_an_action_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    said = run_command("audit", "export", "--action", "x", folder=tmp_path)
+    assert said.code == 2
+    assert f"There is no action 'x'. The actions: {', '.join(get_args(Action))}." in words(said)
 
 
 def test_a_process_that_is_killed_leaves_whole_rows_that_the_next_one_seals(
@@ -125,3 +157,12 @@ def test_a_process_that_is_killed_leaves_whole_rows_that_the_next_one_seals(
         return found
 
     assert asyncio.run(seal()) == [1, 2, 3]
+
+
+def test_a_log_with_rows_and_no_seal_is_not_called_empty(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _report(Verification(unsealed=1))
+    assert capsys.readouterr().out == (
+        "Rows without a seal yet: 1. A running server seals them.\nNo row has a seal.\n"
+    )

@@ -181,7 +181,7 @@ async def test_a_failed_change_leaves_no_row(harness: Harness) -> None:
     assert len(await events_of(live.db)) == before
 
 
-async def test_rows_of_a_deleted_account_name_nobody_of_the_same_email(harness: Harness) -> None:
+async def test_rows_of_a_deleted_account_name_no_user_of_the_same_email(harness: Harness) -> None:
     live = harness.live
     ids: list[UUID] = []
     for _ in range(2):

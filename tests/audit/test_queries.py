@@ -64,6 +64,8 @@ async def test_filters_limit_what_is_shown(db: Database, alice: Person, bob: Per
     assert await count(Filters(actor=uuid4())) == 0
     assert await count(Filters(subject=alice.principal.user_id)) == 6
     assert await count(Filters(subject=bob.principal.user_id)) == 0
+    assert await count(Filters(person=bob.principal.user_id)) == 3
+    assert await count(Filters(person=uuid4())) == 0
     assert await count(Filters(organisation=here)) == 2
     assert await count(Filters(since=START + timedelta(hours=2))) == 4
     assert await count(Filters(until=START + timedelta(hours=2))) == 2

@@ -76,6 +76,10 @@ TAMPERINGS = {
         "DELETE FROM audit_event WHERE seq BETWEEN 4 AND 6",
         r"Removed: row 4 to 6 is missing",
     ),
+    "a removed row, and a changed one behind it": (
+        "DELETE FROM audit_event WHERE seq = 4; UPDATE audit_event SET actor = 'x' WHERE seq = 7",
+        r"Removed: row 4 is missing.*Changed: row 7 ",
+    ),
     "a removed beginning": ("DELETE FROM audit_event WHERE seq < 3", r"Removed: row 1 to 2 "),
     "a removed row, and the numbers closed up": (
         "DELETE FROM audit_event WHERE seq = 4; "

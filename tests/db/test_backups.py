@@ -1,5 +1,6 @@
 """Backups that the operator makes beside a running server, and restores without one."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -100,6 +101,26 @@ def test_a_backup_that_cannot_be_made_is_one_sentence(database: Path, tmp_path: 
     with pytest.raises(BackupFailed, match=r"^There is no folder .*\.$"):
         save_backup(database, tmp_path / "missing" / "saved.db", now=NOW)
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_path_without_permission_is_one_sentence(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, stat = tmp_path / "other.db", Path.stat
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == other:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    problem = rf"^{database} could not be backed up into {other}: Permission denied\.$"
+    with pytest.raises(BackupFailed, match=problem):
+        save_backup(database, other, now=NOW)
+    with pytest.raises(
+        BackupFailed, match=rf"^{other} could not be read or copied: Permission denied\.$"
+    ):
+        restore_backup(other, database, now=NOW)
 
 
 def test_a_full_disk_leaves_no_half_of_a_backup(

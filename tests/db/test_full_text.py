@@ -49,7 +49,7 @@ async def test_a_search_of_the_index_reads_own_entries_only(
 
 
 @only_sqlite  # the function on PostgreSQL asks the transaction for the owner
-async def test_without_the_owner_as_a_term_a_search_would_read_everybodys_entries(
+async def test_without_the_owner_as_a_term_a_search_would_read_the_entries_of_all(
     db: Database, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_owner(self: Any, fn: Any, **kw: Any) -> str:

@@ -19,7 +19,7 @@ from chat_app.db.scoped_session import SyncScopedSession
 from chat_app.db.statements import MOVE_THREAD
 from chat_app.db.tables import metadata
 from testing.database import DatabaseUnderTest, SqliteDatabase, only_postgres, only_sqlite
-from testing.isolation_machine import Isolation, run_machine
+from testing.isolation_machine import Isolation, run_isolation_machine
 from testing.postgres import PostgresDatabase
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cartesian product")
@@ -72,8 +72,8 @@ def without_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "restrict_to_owner", lambda *engines: None)
 
 
-def test_everybody_sees_exactly_what_they_own(database: DatabaseUnderTest) -> None:
-    run_machine(database, examples=60 if isinstance(database, SqliteDatabase) else 10)
+def test_each_user_sees_exactly_what_they_own(database: DatabaseUnderTest) -> None:
+    run_isolation_machine(database, examples=20 if isinstance(database, SqliteDatabase) else 10)
 
 
 @only_sqlite
@@ -81,15 +81,15 @@ def test_a_mutant_without_the_filter_is_noticed(
     database: DatabaseUnderTest, without_filter: None
 ) -> None:
     with pytest.raises(AssertionError) as noticed:
-        run_machine(database, examples=20)
+        run_isolation_machine(database, examples=20)
     assert _is_noticed(noticed)
 
 
 @only_postgres
-def test_without_the_filter_postgres_itself_keeps_everybody_apart(
+def test_without_the_filter_postgres_itself_keeps_users_apart(
     database: DatabaseUnderTest, without_filter: None
 ) -> None:
-    run_machine(database, examples=10)
+    run_isolation_machine(database, examples=10)
 
 
 def test_without_the_filter_and_the_policies_a_mutant_is_noticed(
@@ -98,7 +98,7 @@ def test_without_the_filter_and_the_policies_a_mutant_is_noticed(
     for table in ("thread", "message"):
         postgres.rows(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     with pytest.raises(AssertionError) as noticed:
-        run_machine(postgres, examples=20)
+        run_isolation_machine(postgres, examples=20)
     assert _is_noticed(noticed)
 
 
@@ -108,13 +108,13 @@ def test_a_mutant_whose_transactions_name_no_user_is_noticed(
 ) -> None:
     monkeypatch.setattr(engine_module, "name_owner", lambda _engine: None)
     with pytest.raises(ProgrammingError, match="row-level security"):
-        run_machine(database, examples=20)
+        run_isolation_machine(database, examples=20)
 
 
 @only_sqlite
 def test_a_mutant_without_the_flush_check_is_noticed(database: DatabaseUnderTest) -> None:
     with _without_flush_check(), pytest.raises(AssertionError) as noticed:
-        run_machine(database, examples=20)
+        run_isolation_machine(database, examples=20)
     assert _failed_in(noticed) in {"create_thread_for", "hand_over", "create_thread_in"}
 
 
@@ -135,7 +135,7 @@ def test_a_mutant_without_the_condition_of_organisations_is_noticed(
     database: DatabaseUnderTest, without_organisations: None
 ) -> None:
     with pytest.raises(AssertionError) as noticed:
-        run_machine(database, examples=60)
+        run_isolation_machine(database, examples=20)
     assert _is_noticed(noticed)
 
 
@@ -143,7 +143,7 @@ def test_a_mutant_without_the_condition_of_organisations_is_noticed(
 def test_without_the_condition_of_organisations_postgres_itself_keeps_them_apart(
     database: DatabaseUnderTest, without_organisations: None
 ) -> None:
-    run_machine(database, examples=10)
+    run_isolation_machine(database, examples=10)
 
 
 def test_without_that_condition_and_the_policies_a_mutant_is_noticed(
@@ -152,7 +152,7 @@ def test_without_that_condition_and_the_policies_a_mutant_is_noticed(
     for table in ("thread", "message"):
         postgres.rows(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     with pytest.raises(AssertionError) as noticed:
-        run_machine(postgres, examples=60)
+        run_isolation_machine(postgres, examples=20)
     assert _is_noticed(noticed)
 
 
@@ -162,7 +162,7 @@ def test_a_mutant_that_checks_no_organisation_of_what_is_written_is_noticed(
     monkeypatch.setattr(RowScope, "has", lambda _scope, _org_id: True)
     # PostgreSQL refuses it by its policies
     with pytest.raises((AssertionError, ProgrammingError)):
-        run_machine(database, examples=60)
+        run_isolation_machine(database, examples=20)
 
 
 @only_postgres
@@ -173,12 +173,12 @@ def test_without_the_flush_check_postgres_itself_refuses_a_row_for_another(
         _without_flush_check(),
         pytest.raises(ProgrammingError, match="violates row-level security policy"),
     ):
-        run_machine(database, examples=60)
+        run_isolation_machine(database, examples=20)
 
 
 def test_a_mutant_without_the_composite_keys_is_noticed(tmp_path: Path) -> None:
     file = SqliteDatabase(tmp_path)
     asyncio.run(_make_tables(file.path, composite=False))
     with pytest.raises(AssertionError) as noticed:
-        run_machine(file, examples=20)
+        run_isolation_machine(file, examples=20)
     assert _failed_in(noticed) in {"write_message", "reply"}

@@ -411,7 +411,7 @@ def test_an_unknown_revision_is_refused_and_untouched(settings: Settings) -> Non
     assert _backups(settings) == []
 
 
-def test_somebody_elses_database_is_refused(settings: Settings) -> None:
+def test_the_database_of_another_program_is_refused(settings: Settings) -> None:
     settings.data_dir.mkdir()
     _execute(settings, "CREATE TABLE notes (text)")
     with pytest.raises(RevisionMismatch, match="has tables but no revision"):

@@ -12,7 +12,7 @@ from chat_app.core.errors import DatabaseError
 from chat_app.db.engine import Database
 from chat_app.db.migrations import RevisionMismatch, check, upgrade
 from chat_app.db.owner_functions import NAMES
-from chat_app.db.tables import OWNED, Thread
+from chat_app.db.tables import OWNED, READ_BY_GRANT, Thread
 from chat_app.settings import ConfigError, Settings, read_settings, start_warnings
 from testing.database import without_sqlite
 from testing.owned_rows import make_person
@@ -97,7 +97,9 @@ def test_a_migration_gives_the_roles_their_rights_and_no_others(postgres: Postgr
     ):
         postgres.rows(spoil)
     assert not upgrade(_settings(postgres))
-    assert postgres.rows("SELECT count(*) FROM pg_policies") == [(2 * len(OWNED),)]
+    assert postgres.rows("SELECT count(*) FROM pg_policies") == [
+        (2 * len(OWNED) + len(READ_BY_GRANT),)
+    ]
     assert postgres.rows("SELECT has_table_privilege('chat_system', 'auth_session', 'UPDATE')") == [
         (True,)
     ]

@@ -125,7 +125,7 @@ BECOMING_ANOTHER_ROLE = (
 
 @contextmanager
 def _as_app(database: PostgresDatabase, person: Person | None) -> Iterator[psycopg.Connection]:
-    """A transaction of the role of scoped sessions, on behalf of a person or of nobody."""
+    """A transaction of the role of scoped sessions, on behalf of a user or of none."""
     with psycopg.connect(database.app_url) as connection:
         if person is not None:
             user_id = str(person.principal.user_id)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
 
 from chat_app.core.parts import text_part
 from chat_app.db import statements
@@ -24,9 +25,11 @@ from chat_app.db.tables import (
     Run,
     RunEvent,
     Thread,
+    UsageLedger,
     User,
     metadata,
 )
+from chat_app.usage.ledger import COUNTERS
 from testing.owned_rows import Person
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +51,7 @@ READS = {
     "END_OF_RUN",
     "EVENTS_OF_RUN",
     "BRANCH_OF_PROMPT",
+    "SHORT_BRANCH_OF_PROMPT",
     "LOST_RUNS",
 }
 WITHOUT_IDS = {
@@ -70,8 +74,9 @@ SYSTEM_READS = {
     *("SESSION_OF_TOKEN", "SESSION_OF_JWT", "SESSION_BY_ID", "KEY_OF_TOKEN", "KEY_BY_ID"),
     *("AUDIT_HEAD", "UNSEALED_AUDIT_EVENTS", "NEWEST_UNSEALED_KEY_CHANGE", "SEALED_AUDIT_EVENTS"),
 }
-SYSTEM_CHANGES = {"SEAL_AUDIT_EVENT"}
+SYSTEM_CHANGES = {"SEAL_AUDIT_EVENT", "USE_KEY", "USE_SESSION"}
 APPENDS = {"APPEND_AUDIT_EVENT"}
+ADDITIONS = {"ADD_USAGE"}
 
 
 def _named() -> dict[str, Prepared]:
@@ -79,7 +84,7 @@ def _named() -> dict[str, Prepared]:
 
 
 def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
-    makers = {"Prepared", "PreparedInsert", "PreparedAppend", "PreparedMove"}
+    makers = {"Prepared", "PreparedInsert", "PreparedAddition", "PreparedAppend", "PreparedMove"}
     files = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "chat_app").rglob("*.py")
@@ -88,7 +93,7 @@ def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
     }
     assert files == {"chat_app/db/statements.py"}
     of_system = SYSTEM_READS | SYSTEM_CHANGES
-    assert set(_named()) == READS | OF_OWNER | CHANGES | INSERTS | APPENDS | of_system
+    assert set(_named()) == READS | OF_OWNER | CHANGES | INSERTS | APPENDS | ADDITIONS | of_system
 
 
 def _of(person: Person) -> dict[str, Any]:
@@ -242,6 +247,25 @@ async def test_a_prepared_insert_below_a_foreign_parent_is_refused(
     with pytest.raises(IntegrityError):
         await db.transact(alice.principal, lambda one: one.run(statement, **row))
     assert await _everything(db) == before
+
+
+async def test_counters_are_added_to_the_row_of_the_principal_whatever_is_given(
+    db: Database, alice: Person, bob: Person
+) -> None:
+    key = {"day": NOW.date(), "org_id": PRIVATE, "model": "bob model", "purpose": "answer"}
+    counts = {name: number for number, name in enumerate(COUNTERS, 1)}
+    given = {"owner_id": bob.principal.user_id, **key, **counts}
+    for _ in range(2):
+        await db.transact(alice.principal, lambda one: one.run(statements.ADD_USAGE, **given))
+    counters = [getattr(UsageLedger, name) for name in ("owner_id", *COUNTERS)]
+    async with db.system("auth") as session:
+        rows = await session.execute(select(*counters).where(col(UsageLedger.model) == "bob model"))
+        assert sorted(map(tuple, rows.all())) == sorted(
+            [
+                (alice.principal.user_id, *(2 * count for count in counts.values())),
+                (bob.principal.user_id, 1, *[0] * 6),
+            ]
+        )
 
 
 async def test_what_a_user_stores_is_a_sum_of_own_rows(

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/audit/verify.py": {"audit"},
     "chat_app/audit_commands.py": {"audit"},
     "chat_app/auth/sign_in/passwords.py": {"auth"},
+    "chat_app/auth/sign_in/policy.py": {"administration", "auth"},
     "chat_app/auth/sign_in/service.py": {"auth"},
     "chat_app/auth/account/linked_accounts.py": {"auth"},
     "chat_app/auth/account/export.py": {"auth"},
@@ -44,13 +45,24 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/two_factor.py": {"auth"},
     "chat_app/auth/one_time_tokens.py": {"auth", "sweep"},
     "chat_app/db/engine.py": {"health"},
+    "chat_app/db/outbox.py": {"signals"},
+    "chat_app/orgs/announcements.py": {"administration", "announcements"},
+    "chat_app/orgs/administration.py": {"administration"},
+    "chat_app/orgs/model_rules.py": {"administration", "model rules"},
     "chat_app/orgs/organisations.py": {"organisations"},
+    "chat_app/orgs/audit_log.py": {"organisations"},
     "chat_app/orgs/invitations.py": {"organisations"},
+    "chat_app/orgs/members.py": {"organisations"},
+    "chat_app/orgs/readers.py": {"grants"},
+    "chat_app/orgs/reading.py": {"grants"},
+    "chat_app/orgs/received_invitations.py": {"organisations"},
     "chat_app/runs/finalize.py": {"run recovery"},
     "chat_app/runs/log.py": {"run log"},
     "chat_app/threads/client_reports.py": {"sweep"},
     "chat_app/threads/purge.py": {"sweep"},
     "chat_app/threads/search_backlog.py": {"search backlog"},
+    "chat_app/usage/ledger.py": {"sweep"},
+    "chat_app/usage/queries.py": {"administration", "command line"},
 }
 """File → the reasons it may give."""
 
@@ -98,3 +110,17 @@ def test_sessions_and_engines_are_made_in_the_database_layer_only() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers
     ]
     assert found == []
+
+
+def test_only_the_resolver_makes_a_grant_and_only_one_module_reads_by_it() -> None:
+    makers, readers = set[str](), set[str]()
+    for path in (ROOT / "chat_app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id == "OpenGrant":
+                makers.add(path.relative_to(ROOT).as_posix())
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "read_as":
+                readers.add(path.relative_to(ROOT).as_posix())
+    assert makers == {"chat_app/orgs/reading.py"}
+    assert readers == {"chat_app/threads/reading.py"}

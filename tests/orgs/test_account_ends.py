@@ -1,10 +1,7 @@
 """What becomes of organisations and invitations when an account is deleted or disabled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
-from uuid import UUID
+from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlmodel import select, update
@@ -13,12 +10,12 @@ from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.memberships import OnlyOwner
 from chat_app.auth.errors import InvalidToken
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import Conflict
 from chat_app.core.signals import ROLES, Signal
-from chat_app.db.engine import Database
-from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation
-from testing.database import DatabaseUnderTest, only_postgres
-from testing.organisations import OrgHarness
+from chat_app.orgs.organisations import require_room
+from testing.database import DatabaseUnderTest, only_postgres, until_waiting
+from testing.organisations import OrgHarness, elsewhere, locked_elsewhere
 
 
 async def delete_own(harness: OrgHarness, who: Principal, name: str) -> None:
@@ -56,7 +53,7 @@ async def test_an_organisation_of_one_is_deleted_with_its_account(
     await live.threads.create(await harness.now(bob), title="his", org_id=org)
     await live.threads.create(await harness.now(bob), title="elsewhere", org_id=others)
     await harness.invite(ada, org, "eve@chat.example")
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     await end(harness, ada, "ada")
     async with live.db.system("organisations") as session:
         assert [one.id for one in await session.exec(select(Organisation))] == [others]
@@ -70,6 +67,27 @@ async def _audit(harness: OrgHarness) -> list[AuditEvent]:
     async with harness.live.db.system("audit") as session:
         rows = await session.exec(select(AuditEvent).order_by(AuditEvent.id))  # pyright: ignore[reportArgumentType]
         return list(rows)
+
+
+@pytest.mark.parametrize("end", [*DELETIONS, disable], ids=lambda end: end.__name__)
+async def test_the_invitations_that_end_with_an_account_are_counted_in_the_audit_log(
+    harness: OrgHarness, end: End
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    orgs = [await harness.organisation(ada, owner_1=bob) for _ in range(3)]
+    for name, org in (("eve", orgs[0]), ("dan", orgs[0]), ("eve", orgs[1])):
+        await harness.invite(ada, org, f"{name}@chat.example")
+    await harness.invite(bob, orgs[2], "eve@chat.example")
+    zoe = await harness.person("zoe")
+    token = await harness.invite(ada, orgs[2], "zoe@chat.example")
+    await harness.live.invitations.accept(zoe, token)  # so it has ended before
+    await end(harness, ada, "ada")
+    revoked = [one for one in await _audit(harness) if one.action == "invitation_revoked"]
+    assert {(one.org_id, one.details) for one in revoked} == {
+        (orgs[0], '{"count":2}'),
+        (orgs[1], '{"count":1}'),
+    }
+    assert len(revoked) == 2
 
 
 async def test_who_is_the_only_owner_among_members_does_not_delete_the_account(
@@ -184,36 +202,15 @@ async def test_invitations_are_removed_a_month_after_their_end(harness: OrgHarne
     assert await _invited(harness) == set()
 
 
-async def _is_waiting(database: DatabaseUnderTest, work: "asyncio.Task[Any]") -> None:
-    """Until some work waits for a lock in the database, or is done."""
-    async with asyncio.timeout(30):
-        waits = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
-        while not (work.done() or database.rows(waits)):  # noqa: ASYNC110 no event
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def _elsewhere(database: DatabaseUnderTest, org_id: UUID) -> AsyncIterator[SystemSession]:
-    """A transaction of another process, which has locked an organisation."""
-    db = database.open(Database)
-    try:
-        async with db.system("organisations", write=True, read_committed=True) as session:
-            locked = select(Organisation).where(Organisation.id == org_id).with_for_update()
-            await session.exec(locked)
-            yield session
-    finally:
-        await db.close()
-
-
 @only_postgres
 async def test_who_becomes_the_only_owner_meanwhile_does_not_delete_the_account(
     harness: OrgHarness, database: DatabaseUnderTest
 ) -> None:
     ada, bob = await harness.person("ada"), await harness.person("bob")
     org = await harness.organisation(ada, member=bob)
-    async with _elsewhere(database, org) as session:
+    async with locked_elsewhere(database, org) as session:
         deletion = asyncio.create_task(delete_own(harness, bob, "bob"))
-        await _is_waiting(database, deletion)
+        await until_waiting(database, deletion)
         for who, role in ((bob, "owner"), (ada, "member")):
             await session.exec(
                 update(Membership).where(Membership.user_id == who.user_id).values(role=role)  # pyright: ignore[reportArgumentType]
@@ -225,6 +222,23 @@ async def test_who_becomes_the_only_owner_meanwhile_does_not_delete_the_account(
 
 
 @only_postgres
+async def test_who_joins_an_organisation_meanwhile_does_not_delete_the_account(
+    harness: OrgHarness, database: DatabaseUnderTest
+) -> None:
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada)
+    async with elsewhere(database) as session:
+        await require_room(session, bob.user_id)
+        session.add(Membership(user_id=bob.user_id, org_id=org, role="member"))
+        await session.flush()
+        deletion = asyncio.create_task(delete_own(harness, bob, "bob"))
+        await until_waiting(database, deletion)
+    with pytest.raises(Conflict, match="just joined"):
+        await asyncio.wait_for(deletion, 30)
+    assert await harness.roles(org) == {ada.user_id: "owner", bob.user_id: "member"}
+
+
+@only_postgres
 async def test_an_invitation_that_is_accepted_while_it_is_revoked_waits_for_that(
     harness: OrgHarness, database: DatabaseUnderTest
 ) -> None:
@@ -232,9 +246,9 @@ async def test_an_invitation_that_is_accepted_while_it_is_revoked_waits_for_that
     org = await harness.organisation(ada)
     token = await harness.invite(ada, org, "bob@chat.example")
     live = harness.live
-    async with _elsewhere(database, org) as session:
+    async with locked_elsewhere(database, org) as session:
         accepted = asyncio.create_task(live.invitations.accept(bob, token))
-        await _is_waiting(database, accepted)
+        await until_waiting(database, accepted)
         await session.exec(update(Invitation).values(revoked_at=harness.time()))
     async with asyncio.timeout(30):
         with pytest.raises(InvalidToken):

@@ -23,7 +23,7 @@ async def left(harness: OrgHarness) -> Principal:
     live, now = harness.live, await harness.now(bob)
     thread = await live.threads.create(now, external_id="x", org_id=org)
     await live.client_messages.append(now, thread.id, _message())
-    await live.organisations.leave(now, org)
+    await live.members.leave(now, org)
     return await harness.now(bob)
 
 
@@ -68,7 +68,7 @@ async def test_a_thread_is_restored_without_a_name_that_is_used_there(
     first = await live.threads.create(now, title="first", external_id="x")
     await live.threads.delete(now, first.id)
     await live.threads.create(now, title="second", external_id="x", org_id=org)
-    await live.organisations.leave(now, org)
+    await live.members.leave(now, org)
     now = await harness.now(bob)
     await live.threads.restore(now, first.id)
     restored = await live.threads.get(now, first.id)

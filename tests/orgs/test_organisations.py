@@ -3,6 +3,7 @@
 import asyncio
 import json
 import zipfile
+from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -17,15 +18,19 @@ from chat_app.auth.account.memberships import OnlyOwner
 from chat_app.auth.errors import InvalidName
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
+from chat_app.core.signals import Signal, user_topic
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import STORED_REPORT_BYTES
 from chat_app.db.tables import PRIVATE, AuditEvent, Membership, Message, Run, SearchEntry, Thread
+from chat_app.orgs.organisations import require_room
 from chat_app.orgs.roles import LastOwner, RoleRequired
+from chat_app.services import Services
 from chat_app.threads.export import export
 from chat_app.threads.queries import lock_membership, thread_row
 from chat_app.threads.user_limits import ROW_BYTES
-from testing.database import DatabaseUnderTest, only_postgres, only_sqlite
-from testing.organisations import OrgHarness
+from testing.database import DatabaseUnderTest, only_postgres, only_sqlite, until_waiting
+from testing.email_flows import HERE
+from testing.organisations import OrgHarness, elsewhere, locked_elsewhere
 from testing.sql_statements import statements
 
 
@@ -39,11 +44,50 @@ async def test_a_user_creates_an_organisation_and_owns_it(harness: OrgHarness) -
     assert await harness.live.organisations.of(ada) == [made]
     bob = await harness.person("bob")
     assert await harness.live.organisations.of(bob) == []
-    for call in (harness.live.organisations.get, harness.live.organisations.members):
+    for call in (harness.live.organisations.get, harness.live.members.of):
         with pytest.raises(NotFound):
             await call(bob, made.id)
         with pytest.raises(NotFound):
             await call(ada, uuid4())
+
+
+async def test_a_user_joins_no_more_organisations_than_the_maximum(
+    harness: OrgHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat_app.orgs.organisations.MAX_ORGANISATIONS", 1)
+    ada, bob, root = [await harness.person(name) for name in ("ada", "bob", "root")]
+    live, org = harness.live, await harness.organisation(ada)
+    await live.site_roles.promote(root.user_id)
+    await live.organisations.create(bob, "Bobs")
+    token = await harness.invite(ada, org, "bob@chat.example")
+    (invitation,) = await live.received_invitations.of(bob)
+    for attempt in (
+        live.organisations.create(bob, "More"),
+        live.invitations.accept(bob, token),
+        live.received_invitations.accept(bob, invitation.id),
+        live.organisation_administration.create(root, "More", "bob@chat.example"),
+    ):
+        with pytest.raises(Conflict, match="the maximum"):
+            await attempt
+    (own,) = await live.organisations.of(bob)
+    await live.organisations.delete(bob, own.id)
+    await live.invitations.accept(bob, token)
+
+
+@only_postgres
+async def test_an_organisation_that_a_user_joins_meanwhile_counts(
+    database: DatabaseUnderTest, harness: OrgHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat_app.orgs.organisations.MAX_ORGANISATIONS", 1)
+    ada, bob = await harness.person("ada"), await harness.person("bob")
+    org = await harness.organisation(ada)
+    async with elsewhere(database) as session:
+        await require_room(session, bob.user_id)
+        creating = asyncio.create_task(harness.live.organisations.create(bob, "Second"))
+        await until_waiting(database, creating)
+        session.add(Membership(user_id=bob.user_id, org_id=org, role="member"))
+    with pytest.raises(Conflict, match="the maximum"):
+        await asyncio.wait_for(creating, 30)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "a\u202eb"])
@@ -56,7 +100,7 @@ async def test_a_name_that_is_none_is_refused(harness: OrgHarness, name: str) ->
 
 async def test_the_verdict_of_each_role_on_each_role(harness: OrgHarness) -> None:
     """Who may change and remove whom; the table is that of `docs/organisations.md`."""
-    orgs = harness.live.organisations
+    members = harness.live.members
     roles = ("member", "admin", "owner")
     for actor_role in roles:
         for target_role in roles:
@@ -70,19 +114,59 @@ async def test_the_verdict_of_each_role_on_each_role(harness: OrgHarness) -> Non
                     rank(target_role), rank(new_role)
                 )
                 if is_allowed:
-                    await orgs.change_role(actor, org, target.user_id, new_role)
+                    await members.change_role(actor, org, target.user_id, new_role)
                 else:
                     with pytest.raises(RoleRequired):
-                        await orgs.change_role(actor, org, target.user_id, new_role)
+                        await members.change_role(actor, org, target.user_id, new_role)
                 expected = new_role if is_allowed else target_role
                 assert (await harness.roles(org))[target.user_id] == expected
                 may_remove = actor_role != "member" and rank(actor_role) >= rank(expected)
                 if may_remove:
-                    await orgs.remove(actor, org, target.user_id)
+                    await members.remove(actor, org, target.user_id)
                 else:
                     with pytest.raises(RoleRequired):
-                        await orgs.remove(actor, org, target.user_id)
+                        await members.remove(actor, org, target.user_id)
                 assert (target.user_id in await harness.roles(org)) is not may_remove
+
+
+Attempt = Callable[[Services, Principal, UUID, UUID, UUID], Awaitable[object]]
+ATTEMPTS: dict[str, Attempt] = {
+    "change": lambda live, bob, org, *_: live.organisations.change(bob, org, name="Bobs"),
+    "delete": lambda live, bob, org, *_: live.organisations.delete(bob, org),
+    "change_role": lambda live, bob, org, eve, _: live.members.change_role(bob, org, eve, "admin"),
+    "remove": lambda live, bob, org, eve, _: live.members.remove(bob, org, eve),
+    "invite": lambda live, bob, org, *_: live.invitations.invite(
+        bob, org, email="new@chat.example", role="owner", client_ip=HERE
+    ),
+    "resend": lambda live, bob, org, _, sent: live.invitations.resend(
+        bob, org, sent, client_ip=HERE
+    ),
+    "revoke": lambda live, bob, org, _, sent: live.invitations.revoke(bob, org, sent),
+}
+
+
+@only_postgres
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_an_owner_who_is_demoted_meanwhile_does_nothing(
+    database: DatabaseUnderTest, harness: OrgHarness, attempt: str
+) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    org = await harness.organisation(ada, owner_1=bob, owner_2=eve)
+    live = harness.live
+    sent = await live.invitations.invite(
+        ada, org, email="guest@chat.example", role="owner", client_ip=HERE
+    )
+    before = await harness.roles(org), await live.invitations.open(ada, org)
+    async with locked_elsewhere(database, org) as session:
+        work = ATTEMPTS[attempt](live, bob, org, eve.user_id, sent.id)
+        task = asyncio.ensure_future(work)
+        await until_waiting(database, task)
+        membership = await session.require(Membership, (bob.user_id, org))
+        membership.role = "member" if attempt == "change" else "admin"
+    with pytest.raises(RoleRequired):
+        await asyncio.wait_for(task, 30)
+    before[0][bob.user_id] = membership.role
+    assert (await harness.roles(org), await live.invitations.open(ada, org)) == before
 
 
 async def test_only_an_owner_lets_admins_read(harness: OrgHarness) -> None:
@@ -100,22 +184,46 @@ async def test_only_an_owner_lets_admins_read(harness: OrgHarness) -> None:
     assert (seen.name, seen.allows_admin_reading, seen.role) == ("Bobs", True, "member")
 
 
+async def test_every_member_hears_of_a_change_in_one_query(harness: OrgHarness) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    alone, together = [
+        await harness.organisation(ada),
+        await harness.organisation(ada, member_1=bob, member_2=eve),
+    ]
+    heard, queries = list[UUID](), list[int]()
+    for who in (ada, bob, eve):
+        topic, note = user_topic(who.user_id), partial(_note, heard, who.user_id)
+        harness.live.bus.subscribe_callback(topic, note)
+    for org, members in ((alone, [ada]), (together, [ada, bob, eve])):
+        heard.clear()
+        with statements() as noted:
+            await harness.live.organisations.change(ada, org, name="Apex")
+        queries.append(sum("FROM membership" in text for text, _ in noted.ran))
+        assert set(heard) == {who.user_id for who in members}
+    assert queries[0] == queries[1] == 2
+
+
+def _note(heard: list[UUID], user_id: UUID, signal: Signal) -> None:
+    if signal.kind == "user":
+        heard.append(user_id)
+
+
 async def test_the_last_owner_neither_leaves_nor_is_demoted_nor_deletes_the_account(
     harness: OrgHarness,
 ) -> None:
     ada, bob = await harness.person("ada"), await harness.person("bob")
     org = await harness.organisation(ada, admin=bob)
-    orgs, live = harness.live.organisations, harness.live
+    members, live = harness.live.members, harness.live
     with pytest.raises(LastOwner):
-        await orgs.leave(ada, org)
+        await members.leave(ada, org)
     with pytest.raises(LastOwner):
-        await orgs.change_role(ada, org, ada.user_id, "admin")
+        await members.change_role(ada, org, ada.user_id, "admin")
     with pytest.raises(Conflict):
-        await orgs.remove(ada, org, ada.user_id)
+        await members.remove(ada, org, ada.user_id)
     with pytest.raises(OnlyOwner):
         await delete_account(live.db, live.sessions, ada, "ada@chat.example")
     assert await harness.roles(org) == {ada.user_id: "owner", bob.user_id: "admin"}
-    await orgs.change_role(ada, org, bob.user_id, "owner")
+    await members.change_role(ada, org, bob.user_id, "owner")
     await delete_account(live.db, live.sessions, ada, "ada@chat.example")
     assert await harness.roles(org) == {bob.user_id: "owner"}
 
@@ -125,17 +233,17 @@ async def test_of_twenty_owners_who_all_go_at_once_one_stays(harness: OrgHarness
     org = await harness.organisation(
         owners[0], **{f"owner_{number}": who for number, who in enumerate(owners[1:], 1)}
     )
-    orgs = harness.live.organisations
+    members = harness.live.members
 
     async def go(number: int) -> bool:
         who, other = owners[number], owners[(number + 1) % 20]
         try:
             if number % 3 == 0:
-                await orgs.leave(who, org)
+                await members.leave(who, org)
             elif number % 3 == 1:
-                await orgs.remove(who, org, other.user_id)
+                await members.remove(who, org, other.user_id)
             else:
-                await orgs.change_role(who, org, who.user_id, "member")
+                await members.change_role(who, org, who.user_id, "member")
         except (LastOwner, NotFound, RoleRequired):
             return False
         return True
@@ -147,11 +255,11 @@ async def test_of_twenty_owners_who_all_go_at_once_one_stays(harness: OrgHarness
             if len(last) == 1:
                 break
             (who,) = [one for one in owners if one.user_id == last[0]]
-            await orgs.leave(who, org)
+            await members.leave(who, org)
     assert list((await harness.roles(org)).values()).count("owner") == 1
     (who,) = [one for one in owners if (await harness.roles(org)).get(one.user_id) == "owner"]
     with pytest.raises(LastOwner):
-        await orgs.leave(who, org)
+        await members.leave(who, org)
 
 
 async def test_threads_vanish_on_leaving_and_come_back_on_a_return(harness: OrgHarness) -> None:
@@ -168,7 +276,7 @@ async def test_threads_vanish_on_leaving_and_come_back_on_a_return(harness: OrgH
     assert await harness.threads(bob, org) == {"at work"}
     assert await harness.threads(bob, PRIVATE) == {"at home"}
     assert await harness.threads(ada) == set(), "no list has a colleague's thread"
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     now = await harness.now(bob)
     assert await harness.threads(bob) == {"at home"}
     for call in (live.threads.get, live.threads.window, live.threads.delete, live.threads.restore):
@@ -238,7 +346,7 @@ async def test_a_running_answer_ends_with_the_membership_and_keeps_its_text(
     events = live.runs.follow(now, at_work.run_id)
     async with asyncio.timeout(30):
         await anext(events)
-        await live.organisations.remove(ada, org, bob.user_id)
+        await live.members.remove(ada, org, bob.user_id)
         end = [event async for event in events][-1]
     assert getattr(end, "status", None) == "revoked"
     with pytest.raises(NotFound):
@@ -260,7 +368,7 @@ async def test_an_answer_that_is_stored_while_its_user_is_removed_ends_too(
     live = harness.live
     stale = await harness.now(bob)
     thread = await live.threads.create(stale, org_id=org)
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     sent = await live.runs.send(
         stale, text="one", client_id="c1", model="fake:3000x20", thread_id=thread.id
     )
@@ -279,7 +387,7 @@ async def test_an_organisation_is_deleted_when_its_owner_is_alone(harness: OrgHa
         await live.organisations.delete(bob, org)
     with pytest.raises(Conflict, match="other members"):
         await live.organisations.delete(ada, org)
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     await live.organisations.delete(ada, org)
     assert await harness.stored() == {"hers": PRIVATE}
     assert await harness.threads(ada) == {"hers"}
@@ -297,7 +405,7 @@ async def test_nothing_gets_into_an_organisation_that_was_deleted_meanwhile(
     live = harness.live
     stale, former = await harness.now(ada), await harness.now(bob)
     mine = await live.threads.create(ada, title="mine")
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     await live.organisations.delete(ada, org)
     for who in (stale, former):
         assert org in who.memberships, "resolved before"
@@ -322,7 +430,7 @@ async def test_a_deletion_waits_for_a_thread_that_is_being_created(
         session.add(Thread(owner_id=ada.user_id, org_id=org, title="new"))
         await session.flush()
         deleting = asyncio.create_task(live.organisations.delete(ada, org))
-        await _is_waiting(database, deleting)
+        await until_waiting(database, deleting)
     await asyncio.wait_for(deleting, 30)
     assert await harness.stored() == {"new": PRIVATE}
 
@@ -354,18 +462,10 @@ async def test_a_deletion_sees_an_answer_that_begins_meanwhile(
         )
         await session.flush()
         deleting = asyncio.create_task(live.organisations.delete(ada, org))
-        await _is_waiting(database, deleting)
+        await until_waiting(database, deleting)
     with pytest.raises(Conflict, match="still being written"):
         await asyncio.wait_for(deleting, 30)
     assert await harness.stored() == {"busy": org}
-
-
-async def _is_waiting(database: DatabaseUnderTest, task: "asyncio.Task[None]") -> None:
-    """Wait until a task waits for a lock of PostgreSQL."""
-    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"
-    async with asyncio.timeout(30):
-        while not await asyncio.to_thread(database.rows, waiting):
-            assert not task.done()
 
 
 @only_sqlite
@@ -401,7 +501,7 @@ async def test_what_clients_report_in_an_organisation_counts_after_leaving(
 
     size = len('{"output": ""}') + 500 + ROW_BYTES
     assert await live.db.query(now, reported) == (size,)
-    await live.organisations.remove(ada, org, bob.user_id)
+    await live.members.remove(ada, org, bob.user_id)
     assert (await harness.now(bob)).memberships == {}
     assert await live.db.query(await harness.now(bob), reported) == (size,)
     assert await live.db.query(await harness.now(ada), reported) == (0,)
@@ -464,13 +564,14 @@ async def test_each_action_is_in_the_audit_log(harness: OrgHarness) -> None:
     token = await harness.invite(ada, org, "bob@chat.example", "admin")
     await live.invitations.accept(bob, token)
     await live.organisations.change(ada, org, name="Other name")
-    await live.organisations.change_role(ada, org, bob.user_id, "member")
+    for _ in range(2):  # the second time nothing changes
+        await live.members.change_role(ada, org, bob.user_id, "member")
     await harness.invite(ada, org, "eve@chat.example")
     (open_,) = await live.invitations.open(ada, org)
     await live.invitations.revoke(ada, org, open_.id)
-    await live.organisations.leave(bob, org)
+    await live.members.leave(bob, org)
     await live.invitations.accept(eve, await harness.invite(ada, org, "eve@chat.example"))
-    await live.organisations.remove(ada, org, eve.user_id)
+    await live.members.remove(ada, org, eve.user_id)
     await live.organisations.delete(ada, org)
     async with live.db.system("audit") as session:
         rows = await session.exec(
@@ -483,6 +584,8 @@ async def test_each_action_is_in_the_audit_log(harness: OrgHarness) -> None:
         *("member_left", "invitation_created", "invitation_accepted", "member_removed"),
         "organisation_deleted",
     ]
+    (changed,) = [event for event in events if event.action == "role_changed"]
+    assert changed.details == '{"previous_role":"admin","role":"member"}'
     told = repr([event.model_dump() for event in events])
     assert not any(word in told for word in ("@", "Secret", "Other", "Bob"))
 
@@ -503,7 +606,7 @@ async def test_a_role_that_is_none_is_refused(harness: OrgHarness) -> None:
     org = await harness.organisation(ada, member=bob)
     for role in ("", "Owner", "admin,owner", "site admin"):
         with pytest.raises(InvalidInput, match=r"^Choose owner, admin or member\.$"):
-            await harness.live.organisations.change_role(ada, org, bob.user_id, role)
+            await harness.live.members.change_role(ada, org, bob.user_id, role)
     assert (await harness.roles(org))[bob.user_id] == "member"
 
 

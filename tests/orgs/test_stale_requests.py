@@ -18,7 +18,7 @@ from testing.organisations import OrgHarness
 
 
 @dataclass
-class Members:
+class Colleagues:
     """Ada owns an organisation, in which Bob has a thread; his clients."""
 
     harness: OrgHarness
@@ -31,7 +31,7 @@ class Members:
 
 
 @pytest.fixture
-async def members(harness: OrgHarness) -> AsyncIterator[Members]:
+async def members(harness: OrgHarness) -> AsyncIterator[Colleagues]:
     live = harness.live
     ada, bob = await harness.person("ada"), await harness.person("bob")
     org = await harness.organisation(ada, member=bob)
@@ -56,14 +56,14 @@ async def members(harness: OrgHarness) -> AsyncIterator[Members]:
                 transport=transport, base_url=home, headers={"x-api-key": made.token}
             ) as by_key,
         ):
-            yield Members(harness, ada, bob, org, thread.id, by_session, by_key)
+            yield Colleagues(harness, ada, bob, org, thread.id, by_session, by_key)
     finally:
         install(None)
 
 
 @pytest.mark.parametrize("kind", ["session", "key"])
 async def test_who_is_removed_in_the_middle_of_a_request_takes_no_thread_along(
-    members: Members, kind: str
+    members: Colleagues, kind: str
 ) -> None:
     client = members.by_session if kind == "session" else members.by_key
     content = json.dumps({"orgId": None}).encode()
@@ -81,7 +81,7 @@ async def test_who_is_removed_in_the_middle_of_a_request_takes_no_thread_along(
     async with asyncio.timeout(30):
         asked = asyncio.create_task(client.patch(path, content=pieces(), headers=headers))
         await is_waiting.wait()
-        await live.organisations.remove(members.ada, members.org, members.bob.user_id)
+        await live.members.remove(members.ada, members.org, members.bob.user_id)
         go.set()
         response = await asked
     assert (response.status_code, response.json()["code"]) == (409, "roles_changed")
@@ -90,7 +90,7 @@ async def test_who_is_removed_in_the_middle_of_a_request_takes_no_thread_along(
     assert (await client.get("/api/threads")).json() == []
 
 
-async def test_the_list_of_a_foreign_organisation_is_missing(members: Members) -> None:
+async def test_the_list_of_a_foreign_organisation_is_missing(members: Colleagues) -> None:
     foreign = await members.harness.organisation(members.ada)
     for client in (members.by_session, members.by_key):
         own = await client.get("/api/threads", params={"organisation": str(members.org)})

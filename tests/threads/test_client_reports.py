@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound, RateLimited
+from chat_app.db.engine import Database
 from chat_app.db.tables import ClientReport
 from chat_app.threads import client_reports
 from chat_app.threads.client_reports import ClientReports, ReportsFull
 from chat_app.threads.user_limits import ROW_BYTES
-from testing.database import DatabaseUnderTest, only_sqlite
+from testing.database import DatabaseUnderTest, only_postgres, only_sqlite
 from testing.full_disk import Disk, fill
 from testing.run_services import RunHarness, run_harness
 from testing.sql_statements import statements
@@ -182,6 +183,32 @@ async def test_feedback_that_is_given_twice_at_once_is_stored_once(
     )
     assert len(set(await asyncio.gather(*given))) == 1
     assert len(await stored(harness, alice)) == 1
+
+
+@only_postgres  # SQLite has one writer
+async def test_feedback_that_another_process_has_stored_meanwhile_is_replaced(
+    database: DatabaseUnderTest,
+    harness: RunHarness,
+    alice: Principal,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    reports, elsewhere = reports_of(harness), database.open(Database)
+    others = ClientReports(elsewhere, harness.settings, harness.clock)
+    thread_id, message = await question(harness, alice)
+    store, first = reports._store, list[UUID]()
+
+    async def store_after_another(session: Any, rows: Any) -> None:
+        # this transaction has seen no feedback
+        given = others.set_feedback(alice, thread_id, message, {"type": "negative"})
+        first.append(await asyncio.create_task(given))
+        await store(session, rows)
+
+    monkeypatch.setattr(reports, "_store", store_after_another)
+    async with asyncio.timeout(30):
+        kept = await reports.set_feedback(alice, thread_id, message, {"type": "positive"})
+    await elsewhere.close()
+    [row] = await stored(harness, alice)
+    assert (first, row.id, row.content) == ([kept], kept, {"type": "positive"})
 
 
 async def test_clients_of_a_user_report_no_more_often_than_a_minute_allows(

@@ -6,6 +6,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +24,7 @@ from chat_app.core.events import ReasoningDelta
 from chat_app.core.parts import text_part
 from chat_app.core.search_tokens import Token
 from chat_app.db.engine import Database
-from chat_app.db.tables import Message, Thread, User
+from chat_app.db.tables import PRIVATE, Membership, Message, Organisation, Thread, User
 from chat_app.settings import read_settings
 from chat_app.threads import search as search_module
 from chat_app.threads import snippets
@@ -432,6 +433,29 @@ async def test_words_are_counted_in_the_beginning_of_a_long_text(
     monkeypatch.setattr(search_module, "_RANKED", 20)
     stored = await store(harness.db, alice, ["rain, rain", f"rain {'x' * 20} {'rain ' * 5}"])
     assert await found(search, alice, "rain") == list(stored)
+
+
+@both
+async def test_a_search_in_an_organisation_finds_what_is_in_it_alone(
+    harness: RunHarness, alice: Principal, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "POOL", 3)
+    org = Organisation(name="Acme")
+    async with harness.db.system("organisations", write=True) as session:
+        session.add(org)
+        await session.flush()
+        session.add(Membership(user_id=alice.user_id, org_id=org.id, role="member"))
+    member = replace(alice, memberships={org.id: "member"})
+    work = await store(harness.db, member, [f"rain at work {n}" for n in range(5)])
+    (thread,) = (await harness.threads.page(member)).threads
+    await harness.threads.move(member, thread.id, org.id)
+    mine = await store(harness.db, member, [f"rain at home {n}" for n in range(7)])
+    assert set(await found(search, member, "rain", org_id=org.id)) == set(work)
+    assert set(await found(search, member, "rain", org_id=PRIVATE, limit=2)) == set(mine)
+    assert set(await found(search, member, '"at work"', org_id=PRIVATE)) == set()
+    assert set(await found(search, member, "rain")) == {*work, *mine}
+    # of an organisation that the user does not belong to there is nothing
+    assert await found(search, alice, "rain", org_id=org.id) == []
 
 
 @both
