@@ -10,6 +10,7 @@ from sqlmodel import SQLModel, select
 
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.errors import (
+    AccountTaken,
     InvalidCredentials,
     InvalidToken,
     InvalidTwoFactorCode,
@@ -19,7 +20,15 @@ from chat_app.auth.errors import (
 )
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import UNLOCKED_USERS, Signal, user_topic
-from chat_app.db.tables import Account, AuthSession, OneTimeToken, Totp, User
+from chat_app.db.tables import (
+    Account,
+    AuditEvent,
+    AuthSession,
+    OneTimeToken,
+    RememberedDevice,
+    Totp,
+    User,
+)
 from testing.auth_services import PASSWORD, AuthHarness
 from testing.second_factor import mfa_user
 
@@ -98,8 +107,10 @@ async def test_a_new_password_signs_in_at_once_and_the_old_one_and_all_sessions_
     ada = await harness.accounts.add(ADA, PASSWORD, "")
     sessions = [await harness.sign_in(ada) for _ in range(2)]
     reset = await harness.tokens.create("reset_password", lifetime=timedelta(hours=1), user_id=ada)
+    await harness.devices.remember(ada, "")
     await _guess(harness, 5)
     assert await administration.set_password(ada, NEW) == 2
+    assert await _rows(harness, RememberedDevice) == []
     assert {session_id for session_id, _ in harness.ended} == {one.session_id for one in sessions}
     await _sign_in(harness, NEW)
     with pytest.raises(InvalidCredentials):
@@ -114,6 +125,21 @@ async def test_a_user_without_a_password_gets_one(
     ada = await harness.person(ADA)
     await administration.set_password(ada, NEW)
     await _sign_in(harness, NEW)
+
+
+async def test_a_password_with_which_another_user_signs_in_is_refused(
+    harness: AuthHarness, administration: UserAdministration
+) -> None:
+    ada = await harness.person(ADA)
+    bob = await harness.accounts.add(BOB, PASSWORD, "")
+    await harness.sign_in(ada)
+    async with harness.db.system("auth", write=True) as session:
+        (account,) = await session.exec(select(Account).where(Account.user_id == bob))
+        account.subject = ADA
+    with pytest.raises(AccountTaken):
+        await administration.set_password(ada, NEW)
+    assert harness.ended == []
+    assert [row.user_id for row in await _rows(harness, Account)] == [bob]
 
 
 async def test_a_weak_password_changes_nothing(
@@ -140,6 +166,9 @@ async def test_a_verified_email_is_told_to_the_users_tabs(
         await harness.tokens.consume(link, "verify_email")
     harness.time.passes(hours=1)
     assert not await administration.verify(ada)
+    rows = await _rows(harness, AuditEvent)
+    verified = [row.actor for row in rows if row.action == "email_verified"]
+    assert verified == ["command line"]
     assert (await _user(harness, ada)).email_verified_at != harness.time()
 
 
@@ -148,7 +177,10 @@ async def test_a_lost_second_factor_is_removed_and_the_sessions_stay(
 ) -> None:
     ada = await mfa_user(harness, ADA)
     await harness.devices.remember(ada.user_id, "")
+    told = list[Signal]()
+    harness.bus.subscribe_callback(user_topic(ada.user_id), told.append)
     assert await administration.reset_two_factor(ada.user_id)
+    assert told == [Signal("user")]
     status = await harness.two_factor.status(ada.principal)
     assert (status.since, status.codes_left, status.devices) == (None, 0, 0)
     assert harness.ended == []

@@ -113,7 +113,7 @@ async def test_the_same_password_set_again_is_a_new_one(harness: AuthHarness) ->
     assert await knows(harness, cookie, ADA) == [False]
 
 
-async def test_a_new_account_with_the_email_is_somebody_else(harness: AuthHarness) -> None:
+async def test_a_new_account_with_the_email_is_another_user(harness: AuthHarness) -> None:
     ada = await harness.person(ADA)
     cookie = await shared_by(harness, ADA)
     await harness.remove(ada)
@@ -134,14 +134,14 @@ async def test_a_person_who_leaves_is_taken_out(harness: AuthHarness) -> None:
     "junk",
     [None, "", "x", "a.b.c.d.e", "é", "\ud800", "." * 5, "A" * 5_000, "eyJhbGciOiJub25lIn0...."],
 )
-async def test_what_we_did_not_write_knows_nobody(harness: AuthHarness, junk: str | None) -> None:
+async def test_what_we_did_not_write_knows_no_user(harness: AuthHarness, junk: str | None) -> None:
     await harness.person(ADA)
     assert await knows(harness, junk, ADA) == [False]
     cookie = await harness.known_browsers.remember(junk, await user_id_of(harness, ADA))
     assert await knows(harness, cookie, ADA) == [True]
 
 
-async def test_a_cookie_that_was_changed_knows_nobody(harness: AuthHarness) -> None:
+async def test_a_cookie_that_was_changed_knows_no_user(harness: AuthHarness) -> None:
     await harness.person(ADA)
     cookie = await shared_by(harness, ADA)
     for place in range(0, len(cookie), 7):
@@ -150,7 +150,7 @@ async def test_a_cookie_that_was_changed_knows_nobody(harness: AuthHarness) -> N
         assert await knows(harness, changed, ADA) == [False]
 
 
-async def test_other_ciphertexts_of_ours_know_nobody(database: DatabaseUnderTest) -> None:
+async def test_other_ciphertexts_of_ours_know_no_user(database: DatabaseUnderTest) -> None:
     async with auth_harness(database, auth_session_strategy="jwt") as harness:
         ada = await harness.accounts.add(ADA, PASSWORD, "Ada")
         session = (await harness.sign_in(ada)).token

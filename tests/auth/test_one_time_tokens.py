@@ -51,7 +51,7 @@ async def test_of_twenty_at_once_one_gets_it(harness: AuthHarness) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43, "\ud800", "é" * 300_000])
-async def test_nobodys_token_is_worth_nothing(harness: AuthHarness, token: str) -> None:
+async def test_an_unknown_token_is_worth_nothing(harness: AuthHarness, token: str) -> None:
     await make(harness)
     with pytest.raises(InvalidToken):
         await harness.tokens.consume(token, "reset_password")
@@ -101,7 +101,7 @@ async def test_fifty_guesses_at_once_are_five_tries(harness: AuthHarness) -> Non
     assert sum(isinstance(one, InvalidToken) for one in answers) == 45
 
 
-async def test_our_own_failure_is_nobodys_try(harness: AuthHarness) -> None:
+async def test_our_own_failure_counts_as_no_try(harness: AuthHarness) -> None:
     token = await make(harness, "second_factor")
     for _ in range(3):
         await harness.tokens.release_attempt(

@@ -81,7 +81,7 @@ async def test_a_person_is_shown_by_name_and_address(harness: AuthHarness) -> No
     assert shown.name == "Ada \u0139ovelace \U0001f469\u200d\U0001f4bb"
 
 
-async def test_nobody_is_shown_for_a_person_who_is_gone(harness: AuthHarness) -> None:
+async def test_no_profile_is_shown_of_a_deleted_user(harness: AuthHarness) -> None:
     with pytest.raises(NotFound):
         await harness.accounts.profile(Principal(uuid4(), uuid4()))
 
@@ -109,7 +109,7 @@ async def test_sign_up_can_be_closed(database: DatabaseUnderTest) -> None:
         ({"name": "\ud800"}, InvalidName),
     ],
 )
-async def test_what_cannot_be_taken_makes_nobody(
+async def test_what_cannot_be_taken_makes_no_user(
     harness: AuthHarness, given: dict[str, str], refusal: type[Exception]
 ) -> None:
     with pytest.raises(refusal):
@@ -132,7 +132,7 @@ async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(harness: A
     assert await people(harness) == [ADA]
 
 
-async def test_a_sign_up_that_fails_half_way_leaves_nobody(harness: AuthHarness) -> None:
+async def test_a_sign_up_that_fails_half_way_leaves_no_user(harness: AuthHarness) -> None:
     bob = await harness.person("bob@example.org")
     async with harness.db.system("auth", write=True) as session:
         session.add(Account(user_id=bob, issuer=PASSWORD_ISSUER, subject=ADA))

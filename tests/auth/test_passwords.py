@@ -44,7 +44,7 @@ async def test_two_ways_to_type_an_accent_are_one_password(passwords: PasswordHa
     assert await passwords.verify(await passwords.hash("caf\u00e9"), "cafe\u0301")
 
 
-async def test_nobodys_password_takes_the_same_work_and_never_fits(
+async def test_the_password_of_no_user_takes_the_same_work_and_never_fits(
     passwords: PasswordHashing, hasher: CountingHasher
 ) -> None:
     before = hasher.verified, hasher.hashed

@@ -5,19 +5,27 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.disable import UserAccess
-from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People, UserDisabled
-from chat_app.auth.account.roles import LastAdmin, SiteRoles, UserNotVerified, enabled_admins
-from chat_app.auth.errors import EmailTaken, InvalidEmail, InvalidToken
+from chat_app.auth.account.people import PAGE_SIZE, OwnAccount, People, UserDisabled, UserExists
+from chat_app.auth.account.roles import (
+    LastAdmin,
+    SiteRoles,
+    UserNotVerified,
+    enabled_admins,
+    require_admin,
+)
+from chat_app.auth.errors import InvalidEmail, InvalidToken
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Forbidden, NotFound
-from chat_app.db.tables import AuditEvent, AuditIdentity, User
+from chat_app.core.errors import DatabaseBusy, Forbidden, NotFound
+from chat_app.db.tables import AuditEvent, AuditIdentity, AuthSession, User
+from chat_app.states.admin.people import listed_user_item
 from testing.auth_services import AuthHarness, auth_harness
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, only_postgres, until_waiting
+from testing.organisations import elsewhere
 
 NEW = "violet kettle harbour thirty eight"
 
@@ -67,6 +75,29 @@ async def test_people_are_found_by_email_and_name_a_page_at_a_time(
     assert (await people.find("user-0", -3)).total == 10
 
 
+async def test_who_has_never_signed_in_is_told_from_who_has_not_for_long(
+    harness: AuthHarness, people: People
+) -> None:
+    root = await new_admin(harness)
+    added = (await people.add_user(root, "added@example.org", "")).partition("/reset/new#")[2]
+    await people.add_user(root, "waiting@example.org", "")
+    await harness.person("older-than-the-log@example.org")
+    user_id = await harness.password_changes.reset(added, NEW, "192.0.2.7")
+    await harness.sign_in(user_id)
+    async with harness.db.system("sweep", write=True) as session:  # as after a month
+        await session.exec(delete(AuthSession))
+    found = {one.email: one for one in (await people.find("")).users}
+    assert {email: one.has_signed_in for email, one in found.items()} == {
+        "added@example.org": True,
+        "older-than-the-log@example.org": True,
+        "root@example.org": True,
+        "waiting@example.org": False,
+    }
+    item = listed_user_item(found["waiting@example.org"], root.user_id, harness.time())
+    facts = item.detail.replace("\N{NO-BREAK SPACE}", " ").split(" · ")
+    assert facts[1:] == ["never signed in", "0 sessions"]
+
+
 async def test_an_added_user_chooses_the_password_by_the_link(
     harness: AuthHarness, people: People
 ) -> None:
@@ -80,7 +111,7 @@ async def test_an_added_user_chooses_the_password_by_the_link(
     with pytest.raises(InvalidToken):
         await harness.password_changes.reset(again, NEW, "192.0.2.7")
     assert await harness.password_changes.reset(later, NEW, "192.0.2.7") == user_id
-    with pytest.raises(EmailTaken):
+    with pytest.raises(UserExists):
         await people.add_user(root, "new@example.org", "")
     with pytest.raises(InvalidEmail):
         await people.add_user(root, "nobody", "")
@@ -193,7 +224,7 @@ async def test_the_last_admin_does_not_delete_the_own_account_while_there_are_ot
     assert (await people.find("")).total == 0
 
 
-async def test_nothing_is_done_to_oneself_or_to_nobody(
+async def test_nothing_is_done_to_oneself_or_to_a_missing_user(
     harness: AuthHarness, people: People
 ) -> None:
     root = await new_admin(harness)
@@ -203,7 +234,10 @@ async def test_nothing_is_done_to_oneself_or_to_nobody(
     ):
         with pytest.raises(OwnAccount):
             await action(root, root.user_id)
-    for action in (people.disable, people.enable, people.delete, people.reset_link):
+    for action in (
+        *(people.disable, people.enable, people.delete, people.end_sessions),
+        people.reset_link,
+    ):
         with pytest.raises(NotFound):
             await action(root, uuid4())
     with pytest.raises(LastAdmin):
@@ -231,6 +265,24 @@ async def test_of_admins_who_remove_each_other_at_once_one_stays(
         done = await asyncio.gather(*map(remove, range(len(roots))))
     assert done.count(False) >= 1
     assert len(await admins(harness)) >= 1
+
+
+@only_postgres
+async def test_an_admin_who_is_demoted_meanwhile_demotes_nobody(
+    harness: AuthHarness, people: People, database: DatabaseUnderTest
+) -> None:
+    root, other = await new_admin(harness), await new_admin(harness, "other@example.org")
+    async with elsewhere(database) as session:
+        await require_admin(session, root)
+        (await session.require(User, other.user_id)).role = ""
+        await session.flush()
+        demoting = asyncio.create_task(people.set_role(other, root.user_id, ""))
+        await until_waiting(database, demoting)
+    with pytest.raises(DatabaseBusy):  # asked again, it is Forbidden
+        await asyncio.wait_for(demoting, 30)
+    with pytest.raises(Forbidden):
+        await people.set_role(other, root.user_id, "")
+    assert await admins(harness) == [root.user_id]
 
 
 async def test_the_only_admin_goes_where_none_is_to_be_kept(

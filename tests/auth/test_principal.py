@@ -18,7 +18,7 @@ def test_a_principal_needs_real_ids(bad: object) -> None:
         Principal(uuid4(), bad)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_principal_cannot_become_somebody_else() -> None:
+def test_a_principal_cannot_become_another_user() -> None:
     principal = Principal(uuid4(), uuid4())
     with pytest.raises(FrozenInstanceError):
         principal.user_id = uuid4()  # pyright: ignore[reportAttributeAccessIssue]

@@ -108,7 +108,7 @@ async def test_right_passwords_are_never_too_many(rate_limits: AuthRateLimits) -
     assert await fail(rate_limits, "ada", HERE)
 
 
-async def test_our_own_failure_costs_nobody_a_try(rate_limits: AuthRateLimits) -> None:
+async def test_our_own_failure_costs_no_try(rate_limits: AuthRateLimits) -> None:
     for error in [RuntimeError("bug"), DatabaseBusy()] * 10:
         assert await guess(rate_limits, "ada", HERE, error)
     assert await looked(*(fail(rate_limits, "ada", HERE) for _ in range(9))) == 5
@@ -376,7 +376,7 @@ async def test_good_new_passwords_cost_nothing(rate_limits: AuthRateLimits) -> N
 
 
 async def mail(rate_limits: AuthRateLimits, recipient: str, address: str, known: str = "") -> bool:
-    """Ask for a letter; whether it was sent."""
+    """Ask for an email; whether it was sent."""
     with suppress(RateLimited):
         async with rate_limits.email(recipient, address, known):
             await asyncio.sleep(0)
@@ -402,7 +402,7 @@ async def test_letters_that_were_refused_count_for_no_mailbox(rate_limits: AuthR
     assert await looked(*(mail(rate_limits, "ada", THERE) for _ in range(9))) == 3
 
 
-async def test_a_letter_we_failed_to_send_counts_for_nobody(rate_limits: AuthRateLimits) -> None:
+async def test_an_email_we_failed_to_send_is_not_counted(rate_limits: AuthRateLimits) -> None:
     for _ in range(9):
         with pytest.raises(DatabaseBusy):
             async with rate_limits.email("ada", HERE):

@@ -35,7 +35,8 @@ def judge(
     create: bool = True,
     take_over: bool = True,
 ) -> object:
-    return resolve_account(given, owner, email_owner, may_create=create, may_claim=take_over)
+    refusal = None if create else SignUpClosed()
+    return resolve_account(given, owner, email_owner, refusal=refusal, may_claim=take_over)
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -79,7 +80,7 @@ def test_who_only_claims_it_does_not(method: Method) -> None:
         judge(proof(method, verified=False), email_owner=user(verified=False))
 
 
-def test_a_stranger_gets_an_account_where_strangers_do() -> None:
+def test_a_new_user_gets_an_account_where_sign_up_is_open() -> None:
     assert judge(proof()) == Decision(None)
     with pytest.raises(SignUpClosed):
         judge(proof(), create=False)

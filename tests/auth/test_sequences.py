@@ -1,7 +1,7 @@
 """Who ends up where when two people want one address.
 
 Ada reads the mailbox. Eve does not, and comes first, or afterwards, or both. Whatever each of them
-does, in whichever order, nobody may be able to reach an account that the other can reach (account
+does, in whichever order, neither may reach an account that the other can reach (account
 pre-hijacking, takeover by linking), and Ada must still get in.
 """
 
@@ -28,7 +28,7 @@ ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"
 pytestmark = only_sqlite  # what is tried does not depend on the database
 
 
-class Somebody:
+class Actor:
     """A person with a browser, a password, an account at a provider and a passkey.
 
     Args:
@@ -62,10 +62,10 @@ class Somebody:
                 return found.principal
         return None
 
-    # What somebody can do; a refusal is an answer like another.
+    # What a user can do; a refusal is an answer like another.
 
     async def sign_up(self) -> None:
-        """Choose a password where no letter is asked for."""
+        """Choose a password where no email is verified."""
         proof = await self.auth.accounts.sign_up(
             email=ADDRESS,
             password=self.password,
@@ -75,13 +75,13 @@ class Somebody:
         )
         await self._enter(proof)
 
-    async def sign_up_by_mail(self) -> None:
-        """Choose a password where the address is confirmed; who reads the letter confirms."""
+    async def sign_up_by_email(self) -> None:
+        """Choose a password where an email is verified, and open the link that verifies it."""
         browser_secret = await self.auth.email_sign_ups.begin(
             email=ADDRESS, password=self.password, name=self.name, client_ip=self.browser.client_ip
         )
         if self.reads_mail:
-            await self.open_letters(browser_secret)
+            await self.open_emails(browser_secret)
 
     async def password_in(self) -> None:
         proof = await self.auth.accounts.sign_in(
@@ -92,16 +92,16 @@ class Somebody:
     async def reset(self) -> None:
         await self.auth.password_changes.send_reset(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
-            await self.open_letters()
+            await self.open_emails()
             await self.password_in()
 
-    async def letter_in(self) -> None:
+    async def link_in(self) -> None:
         await self.auth.magic_links.send(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
-            await self.open_letters()
+            await self.open_emails()
 
     async def provider_in(self) -> None:
-        """Everybody may write any address into their profile; only Ada has proved it there."""
+        """Every user may write any address into their profile; only Ada has proved it there."""
         await self._enter(self._claim(ISSUER, self.name))
 
     async def same_subject_in(self) -> None:
@@ -167,7 +167,7 @@ class Somebody:
                 session.add(device)
 
     async def move_here(self) -> None:
-        """From an account of another address, ask for a letter to this one."""
+        """From an account with another email, ask for a link to this one."""
         await self._enter(
             VerifiedIdentity("oauth", OTHER, f"{self.name} 2", email=f"{self.name}@example.net")
         )
@@ -176,7 +176,7 @@ class Somebody:
         await self.auth.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
 
     async def ask_for_proof(self) -> None:
-        """Ask for the letter that proves the address of the account one is in."""
+        """Ask for the link that verifies the email of the account."""
         if (who := await self.principal()) is not None:
             await self.auth.email_changes.send_verification(who, self.browser.client_ip)
 
@@ -184,11 +184,11 @@ class Somebody:
         if (who := await self.principal()) is not None:
             await self.auth.sessions.revoke(who, who.credential_id, "signed_out")
 
-    async def open_letters(self, browser_secret: str | None = None) -> None:
+    async def open_emails(self, browser_secret: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
         await flush(self.auth.mailer)
-        letters = self.harness.mailbox.to(ADDRESS)
-        new, self._opened = letters[self._opened :], len(letters)
+        emails = self.harness.mailbox.to(ADDRESS)
+        new, self._opened = emails[self._opened :], len(emails)
         for one in new:
             if re.search(r"#\S", text_of(one)):
                 await tried(self._click(link_of(one), browser_secret))
@@ -246,19 +246,19 @@ EVE = {
     "chose a password and connected her own provider": ["sign_up", "connect"],
     "chose a password and set a second factor": ["sign_up", "set_a_second_factor"],
     "chose a password and has the address proved for her": ["sign_up", "ask_for_proof"],
-    "chose a password that waits for the letter": ["sign_up_by_mail"],
+    "chose a password that waits for the link": ["sign_up_by_email"],
     "claims the address at the same provider": ["provider_in", "add_passkey"],
     "has the same number at another provider": ["same_subject_in", "add_passkey"],
-    "asks for links and new passwords": ["letter_in", "reset"],
+    "asks for links and new passwords": ["link_in", "reset"],
     "wants to move her account to the address": ["move_here", "add_passkey"],
 }
 ADA = {
-    "a password": ["sign_up_by_mail", "sign_out", "password_in"],
+    "a password": ["sign_up_by_email", "sign_out", "password_in"],
     "a password that nothing confirms": ["sign_up", "sign_out", "password_in"],
-    "a letter": ["letter_in"],
+    "a link": ["link_in"],
     "her provider": ["provider_in"],
-    "a passkey": ["letter_in", "add_passkey", "sign_out", "passkey_in"],
-    "a new password": ["letter_in", "sign_out", "reset"],
+    "a passkey": ["link_in", "add_passkey", "sign_out", "passkey_in"],
+    "a new password": ["link_in", "sign_out", "reset"],
 }
 
 
@@ -273,14 +273,14 @@ async def harness(database: DatabaseUnderTest) -> AsyncIterator[EmailHarness]:
 async def test_who_came_first_has_nothing_of_who_owns_the_address(
     harness: EmailHarness, eve_did: str, ada_by: str
 ) -> None:
-    ada, eve = Somebody(harness, "ada", reads_mail=True), Somebody(harness, "eve", reads_mail=False)
+    ada, eve = Actor(harness, "ada", reads_mail=True), Actor(harness, "eve", reads_mail=False)
     await act(eve, EVE[eve_did])
-    await ada.open_letters()
+    await ada.open_emails()
     await act(ada, ADA[ada_by])
     await act(eve, EVE[eve_did])
-    await ada.open_letters()
+    await ada.open_emails()
     await apart(ada, eve)
-    assert await tried(ada.letter_in())
+    assert await tried(ada.link_in())
     assert len(await apart(ada, eve)) == 1
 
 
@@ -288,23 +288,23 @@ async def test_who_came_first_has_nothing_of_who_owns_the_address(
 async def test_who_comes_later_gets_nothing_of_what_is_there(
     harness: EmailHarness, ada_by: str
 ) -> None:
-    ada, eve = Somebody(harness, "ada", reads_mail=True), Somebody(harness, "eve", reads_mail=False)
+    ada, eve = Actor(harness, "ada", reads_mail=True), Actor(harness, "eve", reads_mail=False)
     await act(ada, ADA[ada_by])
     hers = await ada.reaches()
     assert len(hers) == 1
     for eve_did in EVE.values():
         await act(eve, eve_did)
-        await ada.open_letters()
+        await ada.open_emails()
         assert await apart(ada, eve) == hers, eve_did
 
 
-async def act(who: Somebody, names: list[str]) -> None:
+async def act(who: Actor, names: list[str]) -> None:
     """Do one thing after the other, whatever comes of it."""
     for name in names:
         await tried(getattr(who, name)())
 
 
-async def apart(ada: Somebody, eve: Somebody) -> set[UUID]:
+async def apart(ada: Actor, eve: Actor) -> set[UUID]:
     """What Ada reaches, none of which Eve does."""
     hers = await ada.reaches()
     assert not hers & await eve.reaches()

@@ -59,7 +59,7 @@ def oidc(subject: str = "7", *, verified: bool = True, **given: Any) -> Verified
     return VerifiedIdentity("oauth", ISSUER, subject, email_verified=verified, **said)
 
 
-def letter(email: str = EMAIL) -> VerifiedIdentity:
+def by_email(email: str = EMAIL) -> VerifiedIdentity:
     return VerifiedIdentity("email", "email", email, email=email, email_verified=True)
 
 
@@ -80,7 +80,7 @@ async def add(harness: AuthHarness, *rows: SQLModel) -> None:
 
 
 async def squat(harness: AuthHarness) -> UUID:
-    """An account for an address nobody proved, with every way to come back into it."""
+    """An account for an unverified address, with every way to come back into it."""
     await harness.accounts.sign_up(
         email=EMAIL,
         password=PASSWORD,
@@ -101,7 +101,7 @@ async def squat(harness: AuthHarness) -> UUID:
     return user.id
 
 
-async def test_a_stranger_gets_an_account_and_a_session(harness: AuthHarness) -> None:
+async def test_a_new_user_gets_an_account_and_a_session(harness: AuthHarness) -> None:
     entered = await enter(harness, oidc(name="Ada\u202e"))
     [user], [account] = await all_of(harness, User), await all_of(harness, Account)
     assert (user.id, user.email, user.name) == (entered.user_id, EMAIL, "Ada")
@@ -124,13 +124,13 @@ async def test_the_same_subject_is_the_same_person_whatever_address_it_says(
     assert user.email == EMAIL
 
 
-async def test_the_same_subject_of_another_issuer_is_somebody_else(harness: AuthHarness) -> None:
+async def test_the_same_subject_of_another_issuer_is_another_user(harness: AuthHarness) -> None:
     first = await enter(harness, oidc())
     other = VerifiedIdentity("oauth", "https://other.example", "7", email="eve@example.org")
     assert (await enter(harness, other)).user_id != first.user_id
 
 
-async def test_two_tabs_of_a_stranger_make_one_person(harness: AuthHarness) -> None:
+async def test_two_tabs_of_a_new_user_make_one_account(harness: AuthHarness) -> None:
     entered = await asyncio.gather(*(enter(harness, oidc()) for _ in range(8)))
     assert len({one.user_id for one in entered}) == 1
     assert len(await all_of(harness, User)) == len(await all_of(harness, Account)) == 1
@@ -174,7 +174,7 @@ async def test_the_owner_of_the_mailbox_gets_no_role_that_another_was_given(
     await SiteRoles(harness.db, harness.bus).promote(user_id)
     heard: list[Signal] = []
     harness.bus.subscribe_callback(ROLES, heard.append)
-    await enter(harness, letter())
+    await enter(harness, by_email())
     [user] = await all_of(harness, User)
     assert (user.id, user.role) == (user_id, "")
     assert [one.user_id for one in heard] == [user_id]
@@ -206,14 +206,14 @@ async def test_who_only_claims_the_address_takes_nothing_over(harness: AuthHarne
 async def test_the_operator_may_refuse_instead(database: DatabaseUnderTest) -> None:
     async with auth_harness(database, auth_unverified_accounts="refuse") as harness:
         await squat(harness)
-        for proof in (oidc(), letter()):
+        for proof in (oidc(), by_email()):
             with pytest.raises(AccountNotLinked):
                 await harness.sign_in_service.sign_in(proof, HERE)
 
 
 async def test_a_mailbox_opens_the_account_that_proved_it(harness: AuthHarness) -> None:
     first = await enter(harness, oidc())
-    assert (await enter(harness, letter())).user_id == first.user_id
+    assert (await enter(harness, by_email())).user_id == first.user_id
     assert len(await all_of(harness, Account)) == 1
 
 
@@ -368,7 +368,7 @@ async def test_a_claim_that_is_asked_for_must_be_there_each_time(
 
 
 @pytest.mark.parametrize("welcomes", [True, False])
-async def test_a_provider_may_bring_strangers_where_strangers_get_no_account(
+async def test_a_provider_may_bring_new_users_where_sign_up_is_closed(
     database: DatabaseUnderTest, welcomes: bool
 ) -> None:
     acme = ACME.model_copy(update={"sign_up": welcomes})
@@ -405,7 +405,8 @@ async def test_the_operators_function_refuses_and_nothing_is_made(
     harness: AuthHarness, hook: OnSignIn
 ) -> None:
     harness.sign_in_service = SignInService(
-        harness.db, harness.sessions, harness.tokens, harness.settings, harness.time, hook
+        *(harness.db, harness.sessions, harness.tokens, harness.settings),
+        *(harness.sign_up_policies, harness.time, hook),
     )
     with pytest.raises(AccessDenied):
         await harness.sign_in_service.sign_in(oidc(), HERE)
@@ -418,7 +419,8 @@ async def test_the_operators_function_refuses_and_nothing_is_made(
 async def test_the_operators_function_is_told_who_comes(harness: AuthHarness) -> None:
     seen: list[SignInAttempt] = []
     harness.sign_in_service = SignInService(
-        harness.db, harness.sessions, harness.tokens, harness.settings, harness.time, seen.append
+        *(harness.db, harness.sessions, harness.tokens, harness.settings),
+        *(harness.sign_up_policies, harness.time, seen.append),
     )
     entered = await enter(harness, oidc(claims={"groups": ["staff"]}))
     await enter(harness, oidc(email="other@example.org"))
@@ -440,7 +442,7 @@ def test_a_function_that_is_not_there_stops_the_start() -> None:
             load_function(named, "AUTH_ON_SIGN_IN")
 
 
-async def test_a_password_for_an_address_somebody_has_is_refused_as_taken(
+async def test_a_password_for_an_address_that_a_user_has_is_refused_as_taken(
     harness: AuthHarness,
 ) -> None:
     await enter(harness, oidc(verified=False))

@@ -94,7 +94,7 @@ async def chat(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """Somebody's browser; nothing in it may ask further than this machine."""
+    """A user's browser; nothing in it may ask further than this machine."""
     context = await browser.new_context()
     context.set_default_timeout(PATIENCE)
     await context.route(

@@ -115,7 +115,7 @@ async def test_what_went_wrong_stands_in_the_address_of_the_sign_in_page(
     assert tab.url == f"{chat.home}/signin?{asked}"
 
 
-async def test_a_page_that_needs_somebody_sends_to_the_sign_in_page(
+async def test_a_page_for_users_sends_to_the_sign_in_page(
     chat: InProcessProgram, tab: Page
 ) -> None:
     await tab.goto(f"{chat.home}/required")

@@ -1,4 +1,4 @@
-"""What a stranger may try with the addresses of a sign-in (RFC 9700 §4), at a real provider."""
+"""What an attacker may try with the addresses of a sign-in (RFC 9700 §4), at a real provider."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def test_of_twenty_at_once_one_gets_in(chat: InProcessProgram) -> None:
 
 
 async def test_a_callback_without_a_transaction_is_refused(chat: InProcessProgram) -> None:
-    """Login CSRF: the address of the attacker's own callback, opened by somebody else."""
+    """Login CSRF: the address of the attacker's own callback, opened by another user."""
     attacker, victim = chat.browser(), chat.browser()
     back = await attacker.back_at(await attacker.start("acme"))
     assert await victim.walk(back) == REFUSED
@@ -104,7 +104,7 @@ async def test_a_code_of_another_transaction_is_refused(chat: InProcessProgram) 
 
 
 @pytest.mark.parametrize("code", [None, "", "made-up", "x" * 5000], ids=lambda one: f"{one}"[:9])
-async def test_a_code_that_nobody_gave_is_refused(chat: InProcessProgram, code: str | None) -> None:
+async def test_an_unknown_code_is_refused(chat: InProcessProgram, code: str | None) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     assert await tab.walk(with_query(back, code=code)) == REFUSED

@@ -18,7 +18,7 @@ async def chat(tmp_path: Path, github: GitHub) -> AsyncIterator[InProcessProgram
         yield one
 
 
-async def test_a_stranger_signs_in_with_the_verified_primary_address(
+async def test_a_new_user_signs_in_with_the_verified_primary_address(
     chat: InProcessProgram, github: GitHub
 ) -> None:
     github.emails.insert(0, {"email": "old@example.org", "primary": False, "verified": True})
@@ -91,9 +91,7 @@ async def test_without_a_verified_primary_address_no_account_is_made(
     assert await chat.counts() == (0, 0, 0)
 
 
-async def test_an_address_that_somebody_proved_is_not_linked(
-    chat: InProcessProgram, github: GitHub
-) -> None:
+async def test_a_verified_address_is_not_linked(chat: InProcessProgram, github: GitHub) -> None:
     await chat.user("octocat@example.org", verified=True)
     tab = chat.browser()
     assert error_in(await tab.sign_in("github")) == "OAuthAccountNotLinked"
@@ -101,7 +99,7 @@ async def test_an_address_that_somebody_proved_is_not_linked(
     assert await chat.counts() == (1, 1, 0)
 
 
-async def test_an_address_that_nobody_proved_is_taken_over_clean(
+async def test_an_unverified_address_is_claimed_without_what_it_had(
     chat: InProcessProgram, github: GitHub
 ) -> None:
     planted = await chat.user("octocat@example.org")

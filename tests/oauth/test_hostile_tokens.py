@@ -17,7 +17,7 @@ LIES = (
     "alg None",
     "mac with the client's secret",
     "mac with the public key",
-    "algorithm that nobody allowed",
+    "algorithm that is not allowed",
     "foreign key under the right id",
     "foreign key in the header",
     "foreign key behind an address",
@@ -29,7 +29,7 @@ LIES = (
     "no issuer",
     "other audience",
     "no audience",
-    "audience of nobody",
+    "unknown audience",
     "several audiences and no party",
     "other party",
     "expired",
@@ -47,7 +47,7 @@ LIES = (
     "subject that is a list",
     "endless subject",
     "subject with a line break",
-    "more about somebody else",
+    "more about another user",
     "hash of another token",
     "an access token in its place",
     "too large",
@@ -93,7 +93,7 @@ async def test_every_lie_has_a_case(chat: InProcessProgram, liar: str) -> None:
     assert set(known) == {"none", *LIES}
 
 
-async def test_without_a_lie_somebody_is_in(chat: InProcessProgram, liar: str) -> None:
+async def test_a_token_without_a_lie_signs_in(chat: InProcessProgram, liar: str) -> None:
     tab = chat.browser()
     await tell(tab, liar, "none")
     assert await tab.sign_in("acme") == "/"

@@ -28,7 +28,7 @@ async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[InP
 
 @pytest.fixture
 async def ada(chat: InProcessProgram) -> BrowserClient:
-    """Somebody who came in at the OpenID provider."""
+    """A user who signed in at the OpenID provider."""
     tab = chat.browser()
     await tab.sign_in("acme")
     return tab
@@ -77,7 +77,7 @@ async def test_an_account_is_connected_whatever_its_address(
     assert len(await chat.rows(Account)) == 3
 
 
-async def test_an_account_of_somebody_else_stays_theirs(
+async def test_an_account_of_another_user_stays_theirs(
     chat: InProcessProgram, ada: BrowserClient
 ) -> None:
     await chat.browser().sign_in("github")
@@ -135,7 +135,7 @@ async def test_what_one_session_began_another_cannot_finish(
     assert len(await chat.rows(Account)) == 1
 
 
-async def test_who_signed_out_meanwhile_connects_nothing_and_comes_in_as_nobody(
+async def test_who_signed_out_meanwhile_connects_nothing_and_stays_anonymous(
     chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     back = await ada.back_at(await begin(ada))
@@ -257,7 +257,7 @@ async def test_a_password_is_no_connection(chat: InProcessProgram) -> None:
     assert (await ask(tab, "DELETE", str(rows["github"]))).status_code == 204
 
 
-async def test_a_provider_that_nobody_set_up_is_not_there(ada: BrowserClient) -> None:
+async def test_a_provider_that_is_not_set_up_is_missing(ada: BrowserClient) -> None:
     answer = await ask(ada, "POST", "gitlab")
     assert (answer.status_code, answer.json()["error"]) == (404, "provider_unknown")
 

@@ -16,7 +16,7 @@ async def chat(tmp_path: Path, issuer: str) -> AsyncIterator[InProcessProgram]:
         yield one
 
 
-async def test_a_stranger_signs_in(chat: InProcessProgram, issuer: str) -> None:
+async def test_a_new_user_signs_in(chat: InProcessProgram, issuer: str) -> None:
     tab = chat.browser()
     assert await tab.sign_in("acme", callbackUrl="/c/4", remember="1") == "/c/4"
     assert await tab.who() == "ada@example.org"
@@ -82,7 +82,7 @@ async def test_an_unproved_address_makes_an_unproved_account_that_is_taken_over(
 
 
 @pytest.mark.parametrize(("login", "word"), [("ada", None), ("eve", "AccessDenied")])
-async def test_a_claim_that_everybody_must_have_is_asked_for(
+async def test_a_claim_that_every_user_must_have_is_asked_for(
     tmp_path: Path, issuer: str, login: str, word: str | None
 ) -> None:
     provider = oidc_at(issuer, require="groups:staff")
@@ -92,7 +92,7 @@ async def test_a_claim_that_everybody_must_have_is_asked_for(
         assert await chat.counts() == ((0, 0, 0) if word else (1, 1, 1))
 
 
-async def test_strangers_get_no_account_where_the_operator_makes_them(
+async def test_new_users_get_no_account_where_the_operator_makes_them(
     tmp_path: Path, issuer: str
 ) -> None:
     async with program(tmp_path, oidc_at(issuer), sign_up="closed") as chat:

@@ -1,10 +1,13 @@
 import asyncio
+import contextlib
 import fcntl
+import os
 import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import cast
 
@@ -139,12 +142,13 @@ def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
     "arguments", [("user", "disable"), ("user", "enable"), ("seed", "--threads", "1")]
 )
 def test_an_unknown_email_is_named(chat_app: CommandLine, arguments: tuple[str, ...]) -> None:
+    chat_app("migrate")
     unknown = chat_app(*arguments, "bob@example.org")
     message = "chat-app: No user has the email bob@example.org.\n"
     assert (unknown.returncode, unknown.stderr) == (1, message)
 
 
-@pytest.mark.parametrize("command", ["run", "migrate"])
+@pytest.mark.parametrize("command", ["run", "migrate", "backup", "usage"])
 def test_a_data_folder_that_is_a_file_is_one_line(chat_app: CommandLine, command: str) -> None:
     chat_app.data.touch()
     refused = chat_app(command)
@@ -201,6 +205,80 @@ def test_seeding_nothing_is_a_usage_error(chat_app: CommandLine) -> None:
     assert chat_app("seed", "ada@example.org").returncode == 2
 
 
+@contextlib.contextmanager
+def _left_pipe() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[int]:
+    with Path("/dev/full").open("w") as file:
+        yield file.fileno()
+
+
+@pytest.mark.parametrize(
+    ("stdout", "said"),
+    [
+        (_left_pipe, ""),
+        (_full_disk, "chat-app: The output could not be written: No space left on device.\n"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("audit", "export"), ("models",)])
+def test_an_output_that_cannot_be_written_is_one_sentence_or_none(
+    chat_app: CommandLine,
+    stdout: Callable[[], AbstractContextManager[int]],
+    said: str,
+    arguments: tuple[str, ...],
+) -> None:
+    if stdout is _full_disk and not Path("/dev/full").exists():
+        pytest.skip("only Linux has a full device")
+    chat_app("migrate")
+    with stdout() as descriptor:
+        done = subprocess.run(
+            [sys.executable, "-m", "chat_app.cli", *arguments],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(chat_app.data)},
+            stdout=descriptor,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("audit export >&-", 0, ""),
+        ("audit export --until x >&- 2>&-", 2, ""),
+        (
+            "user add ada@example.org --password-stdin <&-",
+            1,
+            "chat-app: Use at least 10 characters for the password.\n",
+        ),
+    ],
+)
+def test_a_stream_that_is_closed_is_an_empty_one(
+    chat_app: CommandLine, command: str, code: int, said: str
+) -> None:
+    chat_app("migrate")
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m chat_app.cli {command}'],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(chat_app.data)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def test_a_second_migration_has_nothing_to_do(chat_app: CommandLine) -> None:
     assert chat_app("migrate").stdout == "The database was migrated.\n"
     assert chat_app("migrate").stdout == "The database is already up to date.\n"
@@ -217,7 +295,17 @@ def test_the_models_are_listed_and_the_default_is_marked(chat_app: CommandLine) 
     assert [line for line in output if line.startswith("*")] == ["* qwen3"]
 
 
-def test_an_unknown_model_is_an_invalid_setting(chat_app: CommandLine) -> None:
-    done = chat_app("models", CHAT_MODEL="no-such-model")
-    assert done.returncode == 2
-    assert "CHAT_MODEL" in done.stderr
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("CHAT_MODEL", "no-such-model"),
+        ("AUTH_ON_SIGN_IN", "no_such_module:function"),
+        ("AUTH_SESSION_HOOK", "no_such_module:function"),
+    ],
+)
+def test_what_a_setting_names_is_checked_with_the_settings(
+    chat_app: CommandLine, setting: str, value: str
+) -> None:
+    done = chat_app("models", **{setting: value})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"chat-app: Invalid setting. {setting}: ")

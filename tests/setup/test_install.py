@@ -102,5 +102,42 @@ def test_the_named_chromium_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert chromium.find() == str(tmp_path / "mine")
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "gone"))
     assert chromium.find() == str(tmp_path / "chromium-browser")
+    (tmp_path / "mine").rename(tmp_path / chromium.HEADLESS)
+    assert chromium.find() == str(tmp_path / chromium.HEADLESS)
+    assert chromium.find(has_window=True) == str(tmp_path / "chromium-browser")
     monkeypatch.setenv("PATH", "")
     assert chromium.find() is None
+
+
+@pytest.mark.parametrize(
+    ("is_there", "is_available"), [(True, True), (True, False), (False, True), (False, False)]
+)
+def test_a_chromium_without_a_window_is_installed_where_that_is_possible(
+    is_there: bool,
+    is_available: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> None:
+        commands.append(command)
+        if command[:2] == ("apt-get", "install"):
+            if command[-1] == chromium.HEADLESS and not is_available:
+                raise subprocess.CalledProcessError(100, command)
+            (tmp_path / command[-1]).touch(mode=0o755)
+
+    if is_there:
+        (tmp_path / "chromium").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(chromium, "has_packages", lambda: True)
+    monkeypatch.setattr(chromium, "is_in_playwright", lambda: False)
+    monkeypatch.setattr(chromium, "_run", run)
+    monkeypatch.setattr(chromium, "TRIED", tmp_path / "done" / "chromium")
+    for _ in range(2):
+        chromium.main()
+        assert commands.count(("apt-get", "update")) == 1
+    expected = chromium.HEADLESS if is_available else "chromium"
+    assert capsys.readouterr().out == f"{tmp_path / expected}\n" * 2

@@ -1,6 +1,7 @@
 """What an operator types: users, emails, identity providers, backups; beside a running server."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from chat_app.db.data_folder import lock_data_folder
 from chat_app.db.tables import Totp, User
 from chat_app.services import Services
 from chat_app.settings import Settings, read_settings
-from testing.command_line import Said, run_command
+from testing.command_line import Said, run_command, words
 from testing.mail_server import Mailbox, listening
 from testing.oidc_app import CLIENT, SECRET
 from testing.oidc_provider import run_oidc
@@ -30,8 +31,11 @@ from testing.program import free_port
 ADA, BOB = "ada@example.org", "bob@example.org"
 PASSWORD = "four correct battery horses"
 NEW = "violet kettle harbour thirty eight"
-UNHEARD = "The server did not hear this; it follows within 15 seconds."
-COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
+UNHEARD = "The server did not hear this at once; it follows within 15 seconds."
+NO_ADMIN = (
+    "There is no admin now. To make a user one: chat-app user promote EMAIL\n"
+    "Or restart the server, and open the link that it prints."
+)
 USER_COMMANDS = (
     *("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable"),
     *("promote", "demote"),
@@ -52,7 +56,7 @@ async def server(tmp_path: Path, database: Path) -> AsyncIterator[Services]:
     config = read_settings(_env_file=None, data_dir=database.parent, embedded_model=False)
     with lock_data_folder(config.data_dir):
         live = Services(config)
-        async with control_socket(live.bus, config.data_dir):
+        async with control_socket(live.outbox.read, config.data_dir):
             yield live
         await live.stop()
 
@@ -114,13 +118,26 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     assert ended[-1].credential_id == session.session_id
     await sign_in(NEW)
 
-    for command in (("restore", "x.db"), ("move", "--to", "postgresql:///chat")):
+    heard: list[Signal] = []
+    server.bus.subscribe_callback(user_topic(ada), heard.append)
+    seeded = await asyncio.to_thread(
+        partial(run_command, "seed", ADA, "--threads", "2", "--messages", "2", folder=tmp_path)
+    )
+    assert (seeded.code, seeded.err) == (0, "")
+    assert heard == [Signal("threads")]
+
+    for command in (("restore", "x.db"), ("move", "--to", "postgresql:///chat"), ("migrate",)):
         refused = await asyncio.to_thread(run_command, *command, folder=tmp_path)
         assert refused.code == 1
-        assert "is using the data folder" in refused.err
+        assert refused.err.endswith(
+            f"is using the data folder {tmp_path / 'data'}; stop it first.\n"
+        )
 
     session = await signed_in()
-    assert await user("delete", ADA) == Said(0, f"{ADA} is deleted.\n")
+    unasked = await user("delete", ADA)
+    assert unasked.code == 2
+    assert "In a script, say with --yes that you mean it." in words(unasked)
+    assert await user("delete", ADA, "--yes") == Said(0, f"{ADA} is deleted.\n")
     assert (ended[-1].credential_id, ended[-1].reason) == (session.session_id, "removed")
 
 
@@ -171,12 +188,43 @@ async def test_a_role_that_the_operator_gives_and_takes_counts_at_once(
     for command, said, now in (
         ("promote --verify", f"{ADA} is an admin.", "admin"),
         ("promote", f"{ADA} was an admin already.", "admin"),
-        ("demote", f"{ADA} is no longer an admin.", ""),
+        ("demote --yes", f"{ADA} is no longer an admin.\n{NO_ADMIN}", ""),
         ("demote", f"{ADA} is not an admin.", ""),
+        ("promote", f"{ADA} is an admin.", "admin"),
     ):
         run = partial(run_command, "user", *command.split(), ADA, folder=tmp_path)
         assert await asyncio.to_thread(run) == Said(0, f"{said}\n")
         assert await role() == now, command
+    for command in ("demote", "disable"):
+        run = partial(run_command, "user", command, ADA, folder=tmp_path)
+        unasked = await asyncio.to_thread(run)
+        assert unasked.code == 2
+        assert f"{ADA} is the only admin." in words(unasked)
+        assert "In a script, say with --yes that you mean it." in words(unasked)
+        assert await role() == "admin"
+
+
+def test_the_last_admin_is_disabled_or_deleted_after_a_question(
+    database: Path, tmp_path: Path
+) -> None:
+    user = partial(run_command, "user", folder=tmp_path)
+    _execute(database, _add(ADA), _add(BOB))
+    user("promote", ADA, "--verify")
+    user("promote", BOB, "--verify")
+    assert user("disable", ADA) == Said(0, f"{ADA} is disabled; 0 sessions ended.\n")
+    for command, typed in (("disable", "n\n"), ("delete", "y\nn\n")):
+        kept = user(command, BOB, typed=typed)
+        assert (kept.code, f"{BOB} is the only admin." in kept.out) == (1, True)
+    assert user("disable", BOB, "--yes").out == (
+        f"{BOB} is disabled; 0 sessions ended.\n{NO_ADMIN}\n"
+    )
+    disabled = f"The account is disabled. To let them sign in: chat-app user enable {BOB}"
+    assert user("promote", BOB).out == f"{BOB} was an admin already.\n{disabled}\n"
+    user("enable", BOB)
+    deleted = user("delete", BOB, typed="y\ny\n")
+    assert deleted.code == 0
+    assert deleted.out.endswith(f"{BOB} is deleted.\n{NO_ADMIN}\n")
+    assert user("delete", ADA, "--yes") == Said(0, f"{ADA} is deleted.\n")
 
 
 def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -> None:
@@ -189,9 +237,8 @@ def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -
         )
         assert run_command("user", "list", folder=tmp_path).err == ""
     assert disabled == Said(0, f"{ADA} is disabled; 0 sessions ended.\n", f"{UNHEARD}\n")
-    said = f"The server did not hear this. {COUNTS}\n"
-    assert unlocked == Said(0, f"{ADA} is unlocked.\n", said)
-    assert changed.err == f"{UNHEARD} {COUNTS}\n"
+    assert unlocked == Said(0, f"{ADA} is unlocked.\n", f"{UNHEARD}\n")
+    assert changed.err == f"{UNHEARD}\n"
 
 
 @pytest.fixture
@@ -209,7 +256,7 @@ def test_a_server_with_another_data_folder_may_not_hear(
     assert user("list") == Said(0, "There are no users yet.\n")
     _execute(database, _add(ADA))
     assert user("disable", ADA).err == f"{UNHEARD}\n"
-    assert user("unlock", ADA).err == f"The server did not hear this. {COUNTS}\n"
+    assert user("unlock", ADA).err == f"{UNHEARD}\n"
 
 
 def test_a_database_that_servers_may_share_is_migrated_only_on_demand(
@@ -232,7 +279,9 @@ def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path:
     assert user("promote", BOB).out == f"{BOB} is an admin.\n"
     unverified = "The email is not verified: make sure that the account is theirs."
     assert user("promote", ADA).out == f"{ADA} is an admin.\n{unverified}\n"
-    assert user("demote", ADA).code == 0
+    assert user("demote", ADA) == Said(0, f"{ADA} is no longer an admin.\n")
+    kept = user("demote", BOB, typed="n\n")
+    assert (kept.code, f"{BOB} is the only admin." in kept.out) == (1, True)
     mail = {"SMTP_URL": "smtp://127.0.0.1:1", "MAIL_FROM": "chat@example.org"}
     refused = partial(run_command, "user", "promote", ADA, folder=tmp_path, given=mail)()
     assert (refused.code, refused.out) == (1, "")
@@ -245,12 +294,62 @@ def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path:
 
 
 def test_every_command_names_an_email_that_no_user_has(database: Path, tmp_path: Path) -> None:
-    more = {"password": ["--password-stdin"]}
+    more = {"password": ["--password-stdin"], "delete": ["--yes"]}
     said = {
         run_command("user", name, ADA, *more.get(name, ()), folder=tmp_path, stdin="x\n")
         for name in USER_COMMANDS
     }
     assert said == {Said(1, "", f"chat-app: No user has the email {ADA}.\n")}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("user", "list"), ("user", "disable", ADA), ("seed", ADA, "--threads", "1"), ("usage",)),
+        *(("audit", "head"), ("audit", "verify"), ("audit", "export")),
+        *(("backup",), ("move", "--to", "postgresql:///chat")),
+    ],
+)
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = run_command(*command, folder=tmp_path)
+    where = tmp_path / "data" / "chat.db"
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"chat-app: There is no database at {where}.")
+    assert not where.parent.exists()
+
+
+@pytest.mark.parametrize("command", [("user", "list"), ("backup",)])
+def test_a_data_folder_without_permission_is_one_sentence(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    stat = Path.stat
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == database:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    message = f"DATA_DIR: {database.parent} cannot be used: Permission denied"
+    said = run_command(*command, folder=tmp_path)
+    assert said == Said(2, "", f"chat-app: Invalid setting. {message}\n")
+
+
+@pytest.mark.parametrize("command", ["add", "password"])
+def test_a_password_is_asked_for_on_a_terminal_only(
+    database: Path, tmp_path: Path, command: str
+) -> None:
+    said = run_command("user", command, ADA, folder=tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert "In a script, give the password with --password-stdin." in said.err
+
+
+def test_an_email_that_has_an_account_is_said_to_the_operator(
+    database: Path, tmp_path: Path
+) -> None:
+    add = partial(run_command, "user", "add", ADA, "--password-stdin", folder=tmp_path)
+    assert add(stdin=f"{NEW}\n").code == 0
+    assert add(stdin=f"{NEW}\n") == Said(1, "", f"chat-app: {ADA} has an account already.\n")
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ async def test_nothing_is_sent_for_what_is_proved(harness: EmailHarness) -> None
     assert (await harness.counts())[3:] == (0, 0)
 
 
-async def test_a_click_of_the_mailboxs_owner_proves_nobody_elses_account(
+async def test_a_click_of_the_mailboxs_owner_verifies_no_other_account(
     harness: EmailHarness,
 ) -> None:
     eve = await signed_in(harness, ADA, is_verified=False)
@@ -62,9 +62,9 @@ async def test_a_click_of_the_mailboxs_owner_proves_nobody_elses_account(
 async def test_a_confirmed_address_is_the_persons_from_then_on(harness: EmailHarness) -> None:
     ada = await signed_in(harness)
     token = await ask(harness, ada)
-    letter = await harness.read()
-    assert letter["To"] == NEW
-    assert link_of(letter).startswith("http://localhost:3000/confirm#change_email.")
+    email = await harness.read()
+    assert email["To"] == NEW
+    assert link_of(email).startswith("http://localhost:3000/confirm#change_email.")
     assert await harness.people() == [ADA]
     await harness.auth.email_changes.change(ada, token)
     assert await harness.people() == [NEW]
@@ -75,10 +75,10 @@ async def test_a_confirmed_address_is_the_persons_from_then_on(harness: EmailHar
 async def test_the_old_address_is_told(harness: EmailHarness) -> None:
     ada = await signed_in(harness)
     await harness.auth.email_changes.change(ada, await ask(harness, ada))
-    letter = await harness.read()
-    assert letter["To"] == ADA
-    assert "now uses another email address" in text_of(letter)
-    assert NEW not in text_of(letter)
+    email = await harness.read()
+    assert email["To"] == ADA
+    assert "now uses another email address" in text_of(email)
+    assert NEW not in text_of(email)
 
 
 async def test_the_old_mailbox_opens_nothing_any_more(harness: EmailHarness) -> None:
@@ -108,7 +108,7 @@ async def test_who_came_in_by_letter_comes_in_by_the_new_address(harness: EmailH
     assert entered(outcome) != ada.user_id
 
 
-async def test_a_click_of_the_new_mailboxs_owner_gives_them_nobodys_account(
+async def test_a_click_of_the_new_mailboxs_owner_gives_them_no_account(
     harness: EmailHarness,
 ) -> None:
     eve = await signed_in(harness, "eve@evil.example")
@@ -119,16 +119,16 @@ async def test_a_click_of_the_new_mailboxs_owner_gives_them_nobodys_account(
     assert await harness.people() == [BOB, "eve@evil.example"]
 
 
-async def test_an_address_that_is_somebodys_only_its_mailbox_learns(harness: EmailHarness) -> None:
+async def test_only_its_mailbox_learns_that_an_address_is_taken(harness: EmailHarness) -> None:
     ada, _ = await signed_in(harness), await harness.person(BOB)
     await harness.auth.email_changes.send_change(ada, BOB, HERE)
-    letter = await harness.read()
-    assert letter["To"] == BOB
-    assert "http" not in text_of(letter)
-    assert ADA not in text_of(letter)
+    email = await harness.read()
+    assert email["To"] == BOB
+    assert "http" not in text_of(email)
+    assert ADA not in text_of(email)
 
 
-async def test_an_address_that_becomes_somebodys_meanwhile_stays_theirs(
+async def test_an_address_that_is_taken_meanwhile_stays_its_users(
     harness: EmailHarness,
 ) -> None:
     ada = await signed_in(harness)

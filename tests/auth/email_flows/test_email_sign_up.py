@@ -54,7 +54,7 @@ async def test_the_browser_that_asked_confirms_with_a_click(harness: EmailHarnes
     assert await harness.knows(PASSWORD)
 
 
-async def test_until_then_there_is_nobody_and_no_password(harness: EmailHarness) -> None:
+async def test_until_then_there_is_no_user_and_no_password(harness: EmailHarness) -> None:
     await begin(harness)
     assert await harness.people() == []
     assert not await harness.knows(PASSWORD)
@@ -139,9 +139,9 @@ async def test_who_has_an_account_is_told_so_in_the_letter_alone(
 ) -> None:
     await harness.person(is_verified=is_verified)
     await begin(harness, ADA, OTHER)
-    letter = await harness.read()
-    assert "you already have one" in text_of(letter).replace("\n", " ")
-    assert link_of(letter) == "http://localhost:3000/signin"
+    email = await harness.read()
+    assert "you already have one" in text_of(email).replace("\n", " ")
+    assert link_of(email) == "http://localhost:3000/signin"
     assert await harness.knows(PASSWORD)
 
 
@@ -161,7 +161,7 @@ async def test_closed_is_closed_whoever_asks(database: DatabaseUnderTest) -> Non
                 await begin(harness, email)
 
 
-async def test_a_domain_that_is_let_in_may_sign_up_where_strangers_may_not(
+async def test_an_allowed_domain_may_sign_up_where_others_may_not(
     database: DatabaseUnderTest,
 ) -> None:
     settings = {"sign_up": "closed", "auth_allowed_domains": "example.org"}

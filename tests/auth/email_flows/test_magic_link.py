@@ -1,4 +1,4 @@
-"""Signing in by letter."""
+"""Signing in by email."""
 
 import pytest
 from sqlmodel import select
@@ -30,9 +30,9 @@ async def follow(harness: EmailHarness, token: str) -> object:
 async def test_a_link_lets_its_reader_in(harness: EmailHarness) -> None:
     ada = await harness.person()
     await send(harness, " Ada@Example.org ")
-    letter = await harness.read()
-    assert letter["To"] == ADA
-    assert link_of(letter).startswith("http://localhost:3000/confirm#sign_in_link.")
+    email = await harness.read()
+    assert email["To"] == ADA
+    assert link_of(email).startswith("http://localhost:3000/confirm#sign_in_link.")
     assert await follow(harness, await harness.token()) == ada
 
 
@@ -53,7 +53,7 @@ async def test_it_works_for_ten_minutes(harness: EmailHarness) -> None:
         await follow(harness, await harness.token())
 
 
-async def test_a_stranger_gets_an_account_where_strangers_do(harness: EmailHarness) -> None:
+async def test_a_new_user_gets_an_account_where_sign_up_is_open(harness: EmailHarness) -> None:
     await send(harness, BOB)
     assert await harness.people() == []
     bob = await follow(harness, await harness.token())
@@ -64,17 +64,17 @@ async def test_a_stranger_gets_an_account_where_strangers_do(harness: EmailHarne
     assert (account.issuer, account.subject) == ("email", BOB)
 
 
-async def test_a_stranger_gets_no_link_where_strangers_get_no_account(
+async def test_a_new_user_gets_no_link_where_sign_up_is_closed(
     database: DatabaseUnderTest,
 ) -> None:
     async with email_harness(database, sign_up="closed") as harness:
         await send(harness, BOB)
-        letter = await harness.read()
-        assert "http" not in text_of(letter)
-        assert "no account for it" in text_of(letter)
+        email = await harness.read()
+        assert "http" not in text_of(email)
+        assert "no account for it" in text_of(email)
 
 
-async def test_an_account_that_nobody_proved_is_cleared(harness: EmailHarness) -> None:
+async def test_an_unverified_account_is_cleared(harness: EmailHarness) -> None:
     ada = await harness.person(is_verified=False)
     planted = await harness.auth.sign_in(ada)
     await send(harness)
@@ -156,7 +156,7 @@ async def test_a_mailbox_is_not_flooded(database: DatabaseUnderTest) -> None:
             await send(harness, ADA.upper(), "192.0.2.9")
         await send(harness, BOB)
         await flush(harness.auth.mailer)
-        assert [letter["To"] for letter in harness.mailbox.emails] == [ADA] * 3 + [BOB]
+        assert [email["To"] for email in harness.mailbox.emails] == [ADA] * 3 + [BOB]
 
 
 async def test_a_link_is_worth_nothing_for_anything_else(harness: EmailHarness) -> None:

@@ -1,4 +1,4 @@
-"""Choosing a new password by letter."""
+"""Choosing a new password by email."""
 
 from datetime import timedelta
 
@@ -46,7 +46,7 @@ async def test_every_session_ends(harness: EmailHarness) -> None:
     assert await harness.auth.sessions.resolve(other.token) is not None
 
 
-async def test_nobody_is_signed_in_by_it(harness: EmailHarness) -> None:
+async def test_it_signs_no_user_in(harness: EmailHarness) -> None:
     await harness.person()
     before = (await harness.counts())[2]
     await finish(harness, await send(harness))
@@ -129,12 +129,12 @@ async def test_guessed_links_cost_no_hashing(harness: EmailHarness) -> None:
 async def test_the_mailbox_is_told(harness: EmailHarness) -> None:
     await harness.person()
     await finish(harness, await send(harness))
-    letter = await harness.read()
-    assert letter["To"] == ADA
-    assert "has a new password" in text_of(letter)
+    email = await harness.read()
+    assert email["To"] == ADA
+    assert "has a new password" in text_of(email)
 
 
-async def test_somebody_without_a_password_gets_one(harness: EmailHarness) -> None:
+async def test_a_user_without_a_password_gets_one(harness: EmailHarness) -> None:
     ada = await harness.auth.person(ADA)
     async with harness.auth.db.system("auth", write=True) as session:
         user = await session.get(User, ada)
@@ -146,7 +146,7 @@ async def test_somebody_without_a_password_gets_one(harness: EmailHarness) -> No
     assert {one.issuer for one in await harness.all(Account)} == {"password", "https://idp.example"}
 
 
-async def test_an_account_that_nobody_proved_is_cleared(harness: EmailHarness) -> None:
+async def test_an_unverified_account_is_cleared(harness: EmailHarness) -> None:
     ada = await harness.person(is_verified=False)
     planted = Passkey(
         user_id=ada, credential_id="x", public_key=b"", created_at=harness.auth.time()
@@ -176,9 +176,9 @@ async def test_who_may_not_come_in_gets_no_link(harness: EmailHarness, is_there:
     if is_there:
         await harness.auth.disable(await harness.person())
     await harness.auth.password_changes.send_reset(ADA, HERE)
-    letter = await harness.read()
-    assert letter["To"] == ADA
-    assert "http" not in text_of(letter)
+    email = await harness.read()
+    assert email["To"] == ADA
+    assert "http" not in text_of(email)
 
 
 async def test_who_was_disabled_after_the_letter_gets_no_new_password(

@@ -1,4 +1,4 @@
-"""Whether somebody has an account shows neither in the answer nor in the work."""
+"""Whether a user has an account shows neither in the answer nor in the work."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -72,24 +72,24 @@ async def outcome(asking: Awaitable[Any]) -> str:
     return "nothing"
 
 
-KINDS = ("nobody", "somebody", "somebody by letter", "unproved", "disabled")
+KINDS = ("nobody", "somebody", "somebody by email", "unproved", "disabled")
 
 
 async def there_is(harness: EmailHarness, kind: str) -> None:
-    """Put somebody of a kind behind the address."""
+    """Put a user of a kind behind the address."""
     if kind == "nobody":
         return
     user_id = await harness.person(ADA, is_verified=kind != "unproved")
     if kind == "disabled":
         await harness.auth.disable(user_id)
-    if kind == "somebody by letter":
+    if kind == "somebody by email":
         async with harness.auth.db.system("auth", write=True) as session:
             session.add(Account(user_id=user_id, issuer="email", subject=ADA))
 
 
 @pytest.mark.parametrize("given", SETTINGS)
 @pytest.mark.parametrize("ask", [link, reset, sign_up, change])
-async def test_the_same_work_is_done_for_everybody(
+async def test_the_same_work_is_done_for_every_user(
     database: DatabaseUnderTest, ask: Ask, given: dict[str, Any]
 ) -> None:
     seen: list[dict[str, Any]] = []

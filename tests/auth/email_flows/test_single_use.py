@@ -1,4 +1,4 @@
-"""Whatever comes by letter works once, however many come with it at the same moment."""
+"""Whatever comes by email works once, however many come with it at the same moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ async def sign_in_link(harness: EmailHarness) -> Attempt:
     return lambda _: harness.auth.magic_links.follow(token, BROWSER)
 
 
-async def strangers_link(harness: EmailHarness) -> Attempt:
+async def link_of_a_new_user(harness: EmailHarness) -> Attempt:
     await harness.auth.magic_links.send(ADA, HERE)
     token = await harness.token()
     return lambda _: harness.auth.magic_links.follow(token, BROWSER)
@@ -60,7 +60,7 @@ async def change(harness: EmailHarness) -> Attempt:
     return lambda _: harness.auth.email_changes.change(ada, token)
 
 
-@pytest.mark.parametrize("begin", [sign_in_link, strangers_link, reset, sign_up, proof, change])
+@pytest.mark.parametrize("begin", [sign_in_link, link_of_a_new_user, reset, sign_up, proof, change])
 async def test_of_twenty_at_once_one_succeeds(
     harness: EmailHarness, begin: Callable[[EmailHarness], Awaitable[Attempt]]
 ) -> None:
@@ -74,7 +74,7 @@ async def test_of_twenty_at_once_one_succeeds(
     assert len(won) == 1
     assert {type(one) for one in lost} <= {InvalidToken, EmailTaken}
     assert len(await harness.all(User)) == 1
-    came_in = begin in (sign_in_link, strangers_link, sign_up)
+    came_in = begin in (sign_in_link, link_of_a_new_user, sign_up)
     assert len(await harness.all(AuthSession)) == sessions + came_in
     if begin is reset:
         assert [await harness.knows(password) for password in NEW[:3]].count(True) <= 1

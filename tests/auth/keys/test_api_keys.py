@@ -8,10 +8,11 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from chat_app.auth.account.export import export_account
 from chat_app.auth.errors import InvalidName
+from chat_app.auth.keys import service
 from chat_app.auth.keys.models import NewKey
 from chat_app.auth.keys.service import LIFETIMES_DAYS, MAX_KEYS, METHOD
 from chat_app.auth.keys.tokens import PREFIX, _checksum, new_key
@@ -24,7 +25,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import ApiKey, AuthSession, User
 from testing import session_hooks
 from testing.auth_services import AuthHarness, auth_harness
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, until_written_or_waiting
 
 
 async def person(harness: AuthHarness, email: str = "ada@example.org") -> Principal:
@@ -90,8 +91,11 @@ async def test_keys_are_listed_the_newest_first_without_the_key(
 async def test_a_scope_that_is_not_offered_makes_no_key(
     harness: AuthHarness, ada: Principal, scopes: tuple[str, ...]
 ) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         await make(harness, ada, scopes=scopes)
+    if scopes:
+        every = "chat, threads:read, threads:write, models, mcp"
+        assert refused.value.message == f"There is no such scope. Choose of these: {every}."
     assert await rows(harness) == []
 
 
@@ -134,20 +138,29 @@ async def test_other_lifetimes_are_not_offered(harness: AuthHarness, ada: Princi
 
 
 @pytest.mark.parametrize(
-    ("longest", "offered"),
-    [(0, (7, 30, 90, 365, None)), (90, (7, 30, 90)), (60, (7, 30, 60)), (1, (1,))],
+    ("longest", "offered", "named"),
+    [
+        (
+            *(0, (7, 30, 90, 365, None)),
+            "7, 30, 90, 365 days, or null for a key that does not expire",
+        ),
+        (90, (7, 30, 90), "7, 30 or 90 days"),
+        (60, (7, 30, 60), "7, 30 or 60 days"),
+        (1, (1,), "1 day"),
+    ],
 )
 async def test_the_operator_caps_the_lifetime(
-    database: DatabaseUnderTest, longest: int, offered: tuple[int | None, ...]
+    database: DatabaseUnderTest, longest: int, offered: tuple[int | None, ...], named: str
 ) -> None:
     async with auth_harness(database, api_key_max_days=longest) as harness:
         ada = await person(harness)
         assert harness.api_keys.lifetimes() == offered
         for days in offered:
             await make(harness, ada, days=days)
-        for days in {7, 30, 90, 365, None} - {*offered}:
-            with pytest.raises(InvalidInput):
+        for days in {2, 7, 30, 90, 365, None} - {*offered}:
+            with pytest.raises(InvalidInput) as refused:
                 await make(harness, ada, days=days)
+            assert refused.value.message == f"Choose one of these lifetimes: {named}."
 
 
 async def test_a_revoked_key_proves_nothing_at_once(harness: AuthHarness, ada: Principal) -> None:
@@ -305,35 +318,69 @@ async def test_a_use_is_written_beside_the_request_and_may_fail(
     class Busy(Database):
         writing = asyncio.Event()
         go_on = asyncio.Event()
-        is_busy = False
 
-        def system(self, reason, *, write=False, **named):
-            opened = super().system(reason, write=write, **named)
-            return _Waiting(opened) if write and self.is_busy else opened
-
-    class _Waiting:
-        def __init__(self, opened) -> None:
-            self.opened = opened
-
-        async def __aenter__(self):
-            Busy.writing.set()
-            await Busy.go_on.wait()
+        async def system_transact(self, reason, work, **more):
+            self.writing.set()
+            await self.go_on.wait()
             raise DatabaseBusy
-
-        async def __aexit__(self, *_):
-            return None
 
     async with auth_harness(database, Busy) as harness:
         ada = await person(harness)
         made = await make(harness, ada)
-        Busy.is_busy = True
         assert await harness.api_keys.resolve(made.token) is not None
+        written = asyncio.create_task(harness.api_keys.idle())
         await Busy.writing.wait()
         assert await harness.api_keys.resolve(made.token) is not None
         Busy.go_on.set()
-        await harness.api_keys.idle()
+        await written
         [listed] = await harness.api_keys.list(ada)
         assert listed.last_used_at is None
+
+
+async def test_uses_are_written_together_and_those_meanwhile_after_them(
+    database: DatabaseUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "WRITE_USES_SECONDS", 600)
+
+    class Counting(Database):
+        commits = 0
+        go_on = asyncio.Event()
+
+        async def system_transact(self, reason, work, **more):
+            type(self).commits += 1
+            await self.go_on.wait()
+            return await super().system_transact(reason, work, **more)
+
+    async with auth_harness(database, Counting) as harness:
+        ada = await person(harness)
+        first, second, late = [await make(harness, ada) for _ in range(3)]
+        for made in (first, second):
+            assert await harness.api_keys.resolve(made.token) is not None
+        assert Counting.commits == 0
+        written = asyncio.create_task(harness.api_keys.idle())
+        async with asyncio.timeout(30):
+            while not Counting.commits:
+                await asyncio.wait({written}, timeout=0.01)
+        assert await harness.api_keys.resolve(late.token) is not None
+        Counting.go_on.set()
+        await written
+        assert Counting.commits == 2
+        used = {one.id: one.last_used_at for one in await harness.api_keys.list(ada)}
+        assert used == dict.fromkeys([first.id, second.id, late.id], harness.time())
+
+
+async def test_a_key_is_revoked_while_its_use_is_written(
+    harness: AuthHarness, ada: Principal
+) -> None:
+    made = await make(harness, ada)
+    async with harness.db.system("auth", write=True) as session:
+        await session.exec(select(ApiKey.id))  # on PostgreSQL, the snapshot of the transaction
+        assert await asyncio.create_task(harness.api_keys.resolve(made.token)) is not None
+        use = asyncio.create_task(harness.api_keys.idle())
+        await until_written_or_waiting(harness.db, use)
+        await session.exec(delete(ApiKey).where(col(ApiKey.id) == made.id))
+    await use
+    assert await rows(harness) == []
 
 
 async def test_a_user_has_so_many_keys_and_no_more(harness: AuthHarness, ada: Principal) -> None:

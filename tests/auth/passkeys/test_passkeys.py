@@ -27,7 +27,7 @@ TAB = "a secret of the browser"
 
 @dataclass
 class Owner:
-    """Somebody with a passkey and another way in."""
+    """A user with a passkey and another way in."""
 
     harness: AuthHarness
     principal: Principal
@@ -140,7 +140,7 @@ def nameless(key: Authenticator) -> None:
     key.handle = b""
 
 
-def somebody_else(key: Authenticator) -> None:
+def another_user(key: Authenticator) -> None:
     key.handle = uuid4().bytes
 
 
@@ -163,7 +163,7 @@ def unknown(key: Authenticator) -> None:
         copied,
         another_key,
         nameless,
-        somebody_else,
+        another_user,
         odd_handle,
         unknown,
     ],
@@ -267,7 +267,7 @@ async def test_one_passkey_is_registered_once(ada: Owner) -> None:
             await keys.register(who, ada.key.create(options), "")
 
 
-async def test_somebody_elses_is_neither_renamed_nor_removed(ada: Owner) -> None:
+async def test_that_of_another_user_is_neither_renamed_nor_removed(ada: Owner) -> None:
     keys = ada.harness.passkeys
     [mine] = await keys.list(ada.principal)
     eve = await principal_of(ada.harness, "eve@example.org")
@@ -309,7 +309,7 @@ async def test_a_removed_one_opens_nothing_and_the_last_way_in_stays(ada: Owner)
     assert (await keys.sign_in(key.get(await ada.options()), TAB)).user_id == lone.user_id
 
 
-async def test_nobody_has_more_than_enough(ada: Owner) -> None:
+async def test_a_user_has_no_more_than_the_maximum(ada: Owner) -> None:
     for _ in range(MAX_PASSKEYS - 1):
         await make(ada.harness, ada.principal)
     with pytest.raises(Conflict):

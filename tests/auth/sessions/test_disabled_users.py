@@ -4,10 +4,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlmodel import select
 
 from chat_app.auth.account.disable import UserAccess, UserNotFound, find_user
 from chat_app.auth.errors import InvalidToken
 from chat_app.core.errors import NotFound, Unauthenticated
+from chat_app.db.tables import RememberedDevice, User
 from testing.auth_services import AuthHarness
 
 
@@ -32,15 +34,18 @@ async def test_a_disabled_user_has_no_session_and_gets_none(
     assert await harness.sessions.resolve(theirs.token) is not None
 
 
-async def test_disabling_revokes_one_time_tokens(
+async def test_disabling_revokes_one_time_tokens_and_remembered_devices(
     harness: AuthHarness, user_access: UserAccess
 ) -> None:
     ada = await harness.person()
+    await harness.devices.remember(ada, "")
     token = await harness.tokens.create("sign_in_link", lifetime=timedelta(minutes=10), user_id=ada)
     await user_access.disable(ada)
     await user_access.enable(ada)
     with pytest.raises(InvalidToken):
         await harness.tokens.consume(token, "sign_in_link")
+    async with harness.db.system("auth") as session:
+        assert (await session.exec(select(RememberedDevice))).all() == []
 
 
 async def test_an_enabled_user_must_sign_in_again(
@@ -58,7 +63,12 @@ async def test_an_enabled_user_must_sign_in_again(
 async def test_disabling_twice_is_harmless(harness: AuthHarness, user_access: UserAccess) -> None:
     ada = await harness.person()
     await harness.sign_in(ada)
-    assert [await user_access.disable(ada), await user_access.disable(ada)] == [1, 0]
+    first = harness.time()
+    assert await user_access.disable(ada) == 1
+    harness.time.passes(days=1)
+    assert await user_access.disable(ada) == 0
+    async with harness.db.system("auth") as session:
+        assert (await session.require(User, ada)).disabled_at == first
 
 
 async def test_disabling_an_unknown_user_fails(

@@ -356,7 +356,7 @@ async def test_a_cached_token_is_worth_nothing_after_a_step_up(harness: AuthHarn
     assert await harness.sessions.resolve(issued.token, cached=True) is None
 
 
-async def test_a_cached_token_is_worth_nothing_after_a_step_up_that_nobody_waited_for(
+async def test_a_cached_token_is_worth_nothing_after_a_step_up_whose_client_left(
     harness: AuthHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = await harness.sign_in(await harness.person())

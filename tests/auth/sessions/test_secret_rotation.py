@@ -77,7 +77,7 @@ async def installation(database: DatabaseUnderTest) -> AsyncIterator[Installatio
         yield Installation(harness)
 
 
-async def test_rotating_the_secret_twice_under_load_signs_nobody_out(
+async def test_rotating_the_secret_twice_under_load_signs_no_user_out(
     installation: Installation,
 ) -> None:
     idle = await installation.sign_in("idle@example.org")

@@ -77,7 +77,7 @@ async def test_claims_are_read_only(open_harness: OpenAuthHarness) -> None:
 
 
 @pytest.mark.parametrize("named", ["failing", "silent", "no_json", "no_number"])
-async def test_a_failing_hook_lets_nobody_in(
+async def test_a_failing_hook_lets_no_user_in(
     open_harness: OpenAuthHarness, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_harness(auth_session_hook=f"testing.session_hooks:{named}") as harness:

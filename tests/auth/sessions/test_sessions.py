@@ -1,14 +1,14 @@
 """Sessions: issue, resolve, expire, limit, list, renew, step up; with each token codec."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import ResolvedSession
@@ -21,9 +21,12 @@ from chat_app.core.errors import (
 )
 from chat_app.core.signals import TOKENS, Signal
 from chat_app.db.engine import Database
-from chat_app.db.scoped_session import SystemSession
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import AuthSession
 from testing.auth_services import AuthHarness, OpenAuthHarness, renewal_of
+from testing.database import until_written_or_waiting
+
+T = TypeVar("T")
 
 
 class ReadOnly(Database):
@@ -32,15 +35,13 @@ class ReadOnly(Database):
     refusal: DatabaseError | None = None
     refused = 0
 
-    @asynccontextmanager
-    async def system(
-        self, reason: str, *, write: bool = False, **more: Any
-    ) -> AsyncIterator[SystemSession]:
-        if write and self.refusal:
+    async def system_transact(
+        self, reason: str, work: Callable[[Transaction], T], **more: Any
+    ) -> T:
+        if self.refusal:
             self.refused += 1
             raise self.refusal
-        async with super().system(reason, write=write, **more) as session:
-            yield session
+        return await super().system_transact(reason, work, **more)
 
 
 async def rows(harness: AuthHarness) -> list[AuthSession]:
@@ -174,8 +175,23 @@ async def test_use_is_written_at_most_every_five_minutes(harness: AuthHarness) -
     assert (found.expires_at - harness.time.now).total_seconds() == 12 * 3600
 
 
+async def test_a_session_ends_while_its_use_is_written(harness: AuthHarness) -> None:
+    issued = await harness.sign_in(await harness.person())
+    harness.time.passes(minutes=5)
+    async with harness.db.system("auth", write=True) as session:
+        await session.exec(select(AuthSession.id))  # on PostgreSQL, the snapshot
+        use = asyncio.create_task(harness.sessions.resolve(issued.token))
+        await until_written_or_waiting(harness.db, use)
+        is_it = col(AuthSession.id) == issued.session_id
+        await session.exec(update(AuthSession).where(is_it).values(revoked_at=harness.time.now))
+    await use
+    [row] = await rows(harness)
+    assert row.revoked_at == harness.time.now
+    assert row.last_seen_at == row.created_at
+
+
 @pytest.mark.parametrize("refusal", [DatabaseFull(), DatabaseBusy()])
-async def test_a_failed_write_of_use_signs_nobody_out(
+async def test_a_failed_write_of_use_signs_no_user_out(
     open_harness: OpenAuthHarness, refusal: DatabaseError
 ) -> None:
     async with open_harness(ReadOnly) as harness:

@@ -86,7 +86,7 @@ async def test_a_code_works_once(ada: MfaUser) -> None:
     await ada.harness.two_factor.check(ada.user_id, ada.code(1))
 
 
-async def test_the_code_that_turned_it_on_signs_nobody_in(harness: AuthHarness) -> None:
+async def test_the_code_that_turned_it_on_signs_no_user_in(harness: AuthHarness) -> None:
     ada = await mfa_user(harness)
     harness.time.passes(seconds=-30)
     with pytest.raises(InvalidTwoFactorCode):
@@ -113,7 +113,7 @@ async def test_a_backup_code_works_once(ada: MfaUser) -> None:
     assert (await ada.harness.two_factor.status(ada.principal)).codes_left == 8
 
 
-async def test_somebody_elses_codes_are_wrong(ada: MfaUser) -> None:
+async def test_the_codes_of_another_user_are_wrong(ada: MfaUser) -> None:
     eve = await mfa_user(ada.harness, "eve@example.org")
     for code in (eve.backup[0], eve.code()):
         with pytest.raises(InvalidTwoFactorCode):
@@ -193,7 +193,7 @@ async def test_a_lock_that_is_over_leaves_all_tries_again(ada: MfaUser) -> None:
         await ada.harness.two_factor.check(ada.user_id, ada.code())
 
 
-async def test_being_wrong_locks_nobody_else(ada: MfaUser) -> None:
+async def test_being_wrong_locks_no_other_user(ada: MfaUser) -> None:
     eve = await mfa_user(ada.harness, "eve@example.org")
     await wrong_ones(eve, 5)
     await ada.harness.two_factor.check(ada.user_id, ada.code())
@@ -227,7 +227,7 @@ async def test_a_challenge_is_good_for_one_sign_in(ada: MfaUser) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43, "\ud800", "x" * 100_000])
-async def test_nobody_passes_without_a_challenge(ada: MfaUser, token: str) -> None:
+async def test_no_code_is_accepted_without_a_challenge(ada: MfaUser, token: str) -> None:
     with pytest.raises(InvalidToken):
         await ada.harness.two_factor.pass_challenge(token, ada.code())
 
@@ -257,7 +257,7 @@ async def test_turning_it_off_takes_everything_with_it(ada: MfaUser) -> None:
         await harness.two_factor.renew_codes(ada.principal)
 
 
-async def test_turning_it_off_touches_nobody_elses(ada: MfaUser) -> None:
+async def test_turning_it_off_touches_no_other_users(ada: MfaUser) -> None:
     eve = await mfa_user(ada.harness, "eve@example.org")
     await ada.harness.two_factor.turn_off(eve.principal)
     await ada.harness.two_factor.check(ada.user_id, ada.backup[0])
@@ -266,24 +266,24 @@ async def test_turning_it_off_touches_nobody_elses(ada: MfaUser) -> None:
 async def test_a_remembered_browser_is_not_asked_for_as_long_as_the_setting_says(
     harness: AuthHarness,
 ) -> None:
-    letter = VerifiedIdentity(
+    identity = VerifiedIdentity(
         "email", "email", "ada@example.org", "ada@example.org", email_verified=True
     )
-    entered = await harness.sign_in_service.sign_in(letter, HERE)
+    entered = await harness.sign_in_service.sign_in(identity, HERE)
     assert isinstance(entered, SignedIn)
     ada = await enable_mfa(harness, entered.user_id)
     device = await harness.devices.remember(ada.user_id, FIREFOX)
     known = Browser("192.0.2.7", FIREFOX, device=device)
-    assert isinstance(await harness.sign_in_service.sign_in(letter, known), SignedIn)
+    assert isinstance(await harness.sign_in_service.sign_in(identity, known), SignedIn)
     assert (await harness.two_factor.status(ada.principal)).devices == 1
     eve = await enable_mfa(harness, await harness.person("eve@example.org"))
     hers = Browser(
         "192.0.2.7", FIREFOX, device=await harness.devices.remember(eve.user_id, FIREFOX)
     )
-    assert isinstance(await harness.sign_in_service.sign_in(letter, hers), MfaRequired)
+    assert isinstance(await harness.sign_in_service.sign_in(identity, hers), MfaRequired)
     harness.time.passes(days=30)
     await harness.tokens.purge()
-    assert isinstance(await harness.sign_in_service.sign_in(letter, known), MfaRequired)
+    assert isinstance(await harness.sign_in_service.sign_in(identity, known), MfaRequired)
     assert await all_of(harness, RememberedDevice) == []
 
 
@@ -310,22 +310,22 @@ async def is_shut_out_for_a_while(ada: MfaUser) -> None:
 async def test_a_remembered_browser_dies_with_the_person(
     harness: AuthHarness, ends: Callable[[MfaUser], Awaitable[None]]
 ) -> None:
-    letter = VerifiedIdentity(
+    identity = VerifiedIdentity(
         "email", "email", "ada@example.org", "ada@example.org", email_verified=True
     )
-    entered = await harness.sign_in_service.sign_in(letter, HERE)
+    entered = await harness.sign_in_service.sign_in(identity, HERE)
     assert isinstance(entered, SignedIn)
     ada = await enable_mfa(harness, entered.user_id)
     device = await harness.devices.remember(ada.user_id, FIREFOX)
     known = Browser("192.0.2.7", FIREFOX, device=device)
-    assert isinstance(await harness.sign_in_service.sign_in(letter, known), SignedIn)
+    assert isinstance(await harness.sign_in_service.sign_in(identity, known), SignedIn)
     await ends(ada)
     assert await all_of(harness, RememberedDevice) == []
-    again = await harness.sign_in_service.sign_in(letter, known)
+    again = await harness.sign_in_service.sign_in(identity, known)
     if isinstance(again, SignedIn):
         assert again.user_id != ada.user_id
         await enable_mfa(harness, again.user_id)
-        again = await harness.sign_in_service.sign_in(letter, known)
+        again = await harness.sign_in_service.sign_in(identity, known)
     assert isinstance(again, MfaRequired)
 
 
