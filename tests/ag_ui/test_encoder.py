@@ -8,6 +8,7 @@ import pytest
 
 from chat_app.api.wires.ag_ui import AgUiEncoder, AgUiEvent, AgUiUserMessage, encode, encoded
 from chat_app.api.wires.ai_sdk import INTERRUPTED
+from chat_app.api.wires.ai_sdk_tools import DENIED
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.events import (
     Event,
@@ -17,6 +18,8 @@ from chat_app.core.events import (
     TextDelta,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -64,6 +67,8 @@ def encode_events(
     assert made.start() == [STARTED]
     sent = [one for event in shown for one in made.event(event)] + made.end(end or ending())
     check_events([STARTED, *sent])
+    pieces = encode(sent).decode().strip().split("\n\n")
+    assert [json.loads(piece.removeprefix("data: ")) for piece in pieces] == sent
     return sent
 
 
@@ -171,6 +176,23 @@ def test_a_failed_tool_call_says_so_and_one_without_a_result_is_closed():
     assert failed["metadata"] == {"chat-app": {"error": "internal_error"}}
     assert (start["toolCallId"], end["toolCallId"]) == (f"{M}-1", f"{M}-1")
     assert end["type"] == "TOOL_CALL_END"
+
+
+def test_a_call_that_waits_for_an_approval_is_complete_and_a_denied_one_has_one_result():
+    asked = (ToolCallDelta("c", "now", "{}"), ToolApprovalRequest("c", "a"))
+    assert [event["type"] for event in encode_events(*asked)][2:] == [
+        "TOOL_CALL_END",
+        "RUN_FINISHED",
+    ]
+    denied = (*asked, ToolApprovalResponse("c", approved=False), ToolResult("c", "noon"))
+    *_, ended, result, _ = encode_events(*denied)
+    assert (ended["type"], result["type"]) == ("TOOL_CALL_END", "TOOL_CALL_RESULT")
+    assert (result["content"], result["metadata"]) == (DENIED, {"chat-app": {"error": "denied"}})
+    again = ToolApprovalResponse("c", approved=False)
+    *_, result, _ = encode_events(
+        *asked, ToolApprovalResponse("c", approved=True), again, denied[-1]
+    )
+    assert result["content"] == "noon"
 
 
 NAMES = {"threadId": "chat", "runId": "r1"}

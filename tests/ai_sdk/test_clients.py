@@ -397,7 +397,7 @@ def random_runs() -> list[RandomRun]:
 def as_known_to(version: ClientVersion, parts: list[Any]) -> list[Any]:
     """Parts of a client or of a stored message, where the one sees less of an approval."""
     if version == 5:  # data stands where it came, and not beside its call
-        return sorted(parts, key=lambda part: part["type"] == "data-approval")
+        return sorted(parts, key=lambda part: part["id"] if part["type"] == "data-approval" else "")
     if version == 7:
         return parts
     shown = [{key: part[key] for key in part if key != "approval"} for part in parts]

@@ -9,7 +9,9 @@ import pytest
 from testing.ag_ui_clients import check_events
 from testing.chat_api import ChatApi, Exchange, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
+from testing.sql_statements import statements
 
+MISSING = object()
 USER = {"id": "m1", "role": "user", "content": "hi"}
 
 
@@ -97,6 +99,24 @@ async def test_a_question_with_the_id_that_it_has_here_is_joined(chat_api: ChatA
     assert await refusal(chat_api, body) == nothing
 
 
+async def test_the_messages_of_a_client_are_looked_up_at_once(chat_api: ChatApi):
+    thread_id = await new_thread(chat_api)
+
+    async def reads(*messages: dict[str, Any]) -> int:
+        models = chat_api.harness.models.one
+        number = len(models.answers) + 1
+        with statements() as noted:
+            call = run(chat_api, agent_input(thread_id, *messages))
+            (await models.answer(number)).say("Yes.").finish()
+            await call.done()
+        return sum(sql.startswith("SELECT message.id, message.role") for sql, _ in noted.ran)
+
+    shown = {"id": str(uuid4()), "role": "assistant", "content": "of another one"}
+    assert await reads({**USER, "id": "m1"}) == 0
+    assert await reads({**USER, "id": str(uuid4())}) == 1
+    assert await reads(USER, shown, {**USER, "id": str(uuid4())}) == 1
+
+
 async def test_a_message_during_an_answer_is_refused(chat_api: ChatApi):
     thread_id = await new_thread(chat_api)
     call = run(chat_api, agent_input(thread_id, USER))
@@ -161,7 +181,8 @@ async def test_another_users_name_of_a_thread_is_free(chat_api: ChatApi):
     ("changed", "detail"),
     [
         ({"threadId": 1}, "threadId is not valid here."),
-        ({"runId": "r" * 201}, "runId is not valid here."),
+        ({"threadId": MISSING}, "threadId is required."),
+        ({"runId": "r" * 201}, "runId has more than 200 characters."),
         ({"messages": {}}, "messages is not valid here."),
         ({"messages": [1]}, "messages.0 is not valid here."),
         ({"messages": [{"role": "user"}]}, "The last message must have text in its content."),
@@ -172,16 +193,14 @@ async def test_another_users_name_of_a_thread_is_free(chat_api: ChatApi):
         ({"messages": [{"role": "user", "content": " "}]}, "Write a message first."),
         ({"resume": [{"interruptId": "i"}]}, "No run waits to be resumed."),
         ({"forwardedProps": {"model": 1}}, "forwardedProps.model is not valid here."),
-        (
-            {"forwardedProps": {"model": "none"}},
-            "There is no such model.",
-        ),
+        ({"forwardedProps": {"model": "gpt-0"}}, "There is no model gpt-0. Choose another one."),
     ],
 )
 async def test_bad_input_is_one_sentence_and_changes_nothing(
     chat_api: ChatApi, changed: dict[str, Any], detail: str
 ):
-    body = {**agent_input("chat-1", USER), **changed}
+    given = {**agent_input("chat-1", USER), **changed}
+    body = {name: value for name, value in given.items() if value is not MISSING}
     assert await refusal(chat_api, body) == (422, detail)
     assert (await chat_api.call("alice", "GET", "/api/threads")).json() == []
     assert chat_api.harness.models.one.answers == []

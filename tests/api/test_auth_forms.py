@@ -77,7 +77,7 @@ async def test_an_endless_form_is_cut_at_the_limit(tab: httpx.AsyncClient) -> No
     "body",
     [b"", b"&&&", b"=", b"email", b"email=%00&password=%00", b"email=%&password=%zz", b"a=b;c=d"],
 )
-async def test_a_random_form_signs_nobody_in(
+async def test_a_random_form_signs_no_user_in(
     harness: AuthHarness, tab: httpx.AsyncClient, path: str, body: bytes
 ) -> None:
     headers = JSON | {"Content-Type": FORM + "; charset=UTF-8"}

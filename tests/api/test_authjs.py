@@ -126,7 +126,7 @@ async def test_the_urls_of_auth_js_redirect_to_our_pages(tab: httpx.AsyncClient)
     assert await sent_to(tab, "/api/auth/verify-request") == ("/signin/link", {"sent": "1"})
 
 
-async def test_a_link_to_sign_out_signs_nobody_out(tab: httpx.AsyncClient) -> None:
+async def test_a_link_to_sign_out_signs_no_user_out(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     assert await sent_to(tab, "/api/auth/signout?callbackUrl=/c/4") == (
         "/",

@@ -8,6 +8,7 @@ import pytest
 from testing.chat_api import ChatApi, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
 
+EFFORTS = "'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'"
 DEFAULTS = "/api/account/chat-defaults"
 UNSET = {"instructions": "", "temperature": None, "effort": None}
 
@@ -84,11 +85,11 @@ async def test_the_options_of_a_thread_are_changed_one_by_one(chat_api: ChatApi)
         ({"temperature": "nan"}, "The temperature can be 0 to 1.5."),
         ({"temperature": "warm"}, "temperature is not valid here."),
         ({"effort": "max"}, "The thinking effort can be at most High."),
-        ({"effort": "enormous"}, "effort is not valid here."),
+        ({"effort": "enormous"}, f"effort must be {EFFORTS}."),
         ({"instructions": "x" * 51}, "Instructions can have at most 50 characters."),
-        ({"model": "three"}, "There is no such model."),
+        ({"model": "three"}, "There is no model three. Choose another one."),
         ({"model": None}, "model is not valid here."),
-        ({"top_p": 1}, "top_p is not valid here."),
+        ({"top_p": 1}, "top_p is not known here."),
     ],
 )
 async def test_what_cannot_be_chosen_is_refused_and_changes_nothing(

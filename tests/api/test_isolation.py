@@ -4,19 +4,17 @@ A route without a case fails. `testing/route_cases.py` is the matrix: who may ca
 which scope, and what it responds.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from chat_app.api.routes import http_app, routes
+from chat_app.api.routes import routes
 from chat_app.auth.keys.scopes import SCOPES
 from chat_app.auth.keys.tokens import new_key as unknown_key
 from chat_app.auth.principal import Scope
-from chat_app.gateway import Gateway
-from chat_app.services import services
 from testing.canary_users import (
     CANARY,
     CREDENTIAL_HEADERS,
@@ -29,76 +27,32 @@ from testing.canary_users import (
 )
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
-from testing.route_cases import CASES, NAMING, SECOND, Case, code_of
+from testing.route_callers import COOKIE, KEY_HEADERS, Caller, Verdict, is_as_expected, verdict
+from testing.route_cases import CASES, NAMING, SECOND, Case
 
-COOKIE, *KEY_HEADERS = CREDENTIAL_HEADERS
 MINE = "myown"
 """The canary of the caller."""
+INVITED = {"received", "declined"}
+"""Two kinds of ids of one kind of row."""
 OF_THE_REQUEST = "x-request-id"
 """A header that no two responses share."""
 
-Verdict = tuple[int, str | None]
-"""The status of a response, and the code of an error."""
+
+def each_header(*headers: str | None) -> pytest.MarkDecorator:
+    """Each on both databases; but a second header for the same keys asks the same of them."""
+    both = [
+        (header, database)
+        for header in headers
+        for database in ("sqlite", "postgres")
+        if (header, database) != (KEY_HEADERS[1], "postgres")
+    ]
+    return pytest.mark.parametrize(("header", "database"), both, indirect=["database"])
 
 
 @pytest.fixture
 async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
     async with open_harness(database.folder, **database.settings, chat_model="fake:2x0") as harness:
         yield harness
-
-
-class Caller:
-    """Calls the routes through the gateway, and looks for another user's canary in each response.
-
-    Args:
-        harness: The services.
-        user: Whose ids are in the requests.
-        headers: The credential; the user's session cookie when None.
-    """
-
-    def __init__(
-        self, harness: Harness, user: CanaryUser, headers: Mapping[str, str] | None = None
-    ) -> None:
-        self.user = user
-        home = harness.live.settings.url
-        if headers is None:
-            headers = credential_headers(harness.live, COOKIE, user.token)
-        transport = httpx.ASGITransport(Gateway(http_app(), services=services))
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            base_url=home,
-            headers={"Origin": home, "X-Auth-Return-Redirect": "1", **headers},
-        )
-
-    async def call(self, method: str, path: str, **ids: str) -> httpx.Response:
-        """Call a route.
-
-        Args:
-            method: Its method.
-            path: Its path.
-            ids: Ids in the place of the user's, by kind.
-        """
-        case = CASES[method, path]
-        _, path, body = case.request(method, path, {**self.user.ids, **ids}, self.user.email)
-        return await self.send(method, path, **body)
-
-    async def send(self, method: str, path: str, **body: Any) -> httpx.Response:
-        """Send any request."""
-        response = await self._http.request(method, path, **body)
-        self._http.cookies.clear()
-        if self.user.email.startswith(MINE):
-            assert CANARY not in everything_in(response), (method, path)
-        return response
-
-
-def verdict(response: httpx.Response) -> Verdict:
-    is_json = response.headers.get("content-type", "").endswith("json")
-    is_error = response.status_code >= 400 and is_json and "error" in response.json()
-    return response.status_code, code_of(response) if is_error else None
-
-
-def is_as_expected(expected: Verdict | int, response: httpx.Response) -> bool:
-    return expected in (response.status_code, verdict(response))
 
 
 class Untouched:
@@ -134,20 +88,20 @@ def test_every_route_has_a_case() -> None:
     assert there == set(CASES)
 
 
-@pytest.mark.parametrize("forged", [None, *CREDENTIAL_HEADERS])
+@each_header(None, *CREDENTIAL_HEADERS)
 async def test_without_a_session_or_a_key_only_public_routes_respond(
-    harness: Harness, forged: str | None
+    harness: Harness, header: str | None
 ) -> None:
     ada = await canary_user(harness.live)
-    headers = {} if forged is None else credential_headers(harness.live, forged, "forged")
+    headers = {} if header is None else credential_headers(harness.live, header, "forged")
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada):
         for (method, path), case in CASES.items():
-            caller = Caller(harness, ada, headers)
+            caller = Caller(harness.live, ada, headers)
             response = await caller.call(method, path)
             assert CANARY not in everything_in(response)
             expected: Verdict | int = case.anonymous or case.status if case.public else 401
-            if forged in KEY_HEADERS and not case.takes_keys:
+            if header in KEY_HEADERS and not case.takes_keys:
                 expected = (401, "invalid_api_key")
             if not is_as_expected(expected, response):
                 wrong[f"{method} {path}"] = verdict(response)
@@ -160,13 +114,15 @@ async def test_a_session_reaches_what_is_the_users(harness: Harness) -> None:
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada, models_too=False):
         for (method, path), case in CASES.items():
-            response = await Caller(harness, eve).call(method, path)
+            response = await Caller(harness.live, eve).call(method, path)
             if response.status_code != (case.status if case.takes_session else 401):
                 wrong[f"{method} {path}"] = verdict(response)
             if method == "DELETE" or "set-cookie" in response.headers:
                 eve = await canary_user(harness.live, MINE)  # something of theirs is gone
         found = [
-            await Caller(harness, eve).send("GET", path, params={"q": CANARY, "search": CANARY})
+            await Caller(harness.live, eve).send(
+                "GET", path, params={"q": CANARY, "search": CANARY}
+            )
             for path in ("/api/search", "/api/threads")
         ]
     assert wrong == {}
@@ -188,7 +144,7 @@ def has_challenge(case: Case, response: httpx.Response) -> bool:
     return is_told and (f', scope="{case.scope}"' in challenge) == (code == "insufficient_scope")
 
 
-@pytest.mark.parametrize("header", KEY_HEADERS)
+@each_header(*KEY_HEADERS)
 async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
     harness: Harness, header: str
 ) -> None:
@@ -211,7 +167,7 @@ async def with_key(harness: Harness, header: str, *scopes: Scope) -> Caller:
     """Another user, with an API key."""
     user = await canary_user(harness.live, MINE)
     key = await new_key(harness.live, user.principal, *scopes)
-    return Caller(harness, user, credential_headers(harness.live, header, key))
+    return Caller(harness.live, user, credential_headers(harness.live, header, key))
 
 
 def test_a_scope_reaches_no_route_for_signing_in_and_none_of_the_account() -> None:
@@ -220,7 +176,7 @@ def test_a_scope_reaches_no_route_for_signing_in_and_none_of_the_account() -> No
             assert (case.scope, case.takes_keys) == (None, False)
 
 
-@pytest.mark.parametrize("header", KEY_HEADERS)
+@each_header(*KEY_HEADERS)
 async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
     harness: Harness, header: str
 ) -> None:
@@ -232,7 +188,9 @@ async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada):
         for token in (key, unknown_key(), ada.token):
-            caller = Caller(harness, ada, session | credential_headers(harness.live, header, token))
+            caller = Caller(
+                harness.live, ada, session | credential_headers(harness.live, header, token)
+            )
             for (method, path), case in CASES.items():
                 response = await caller.call(method, path)
                 if not case.takes_keys and verdict(response) != (401, "invalid_api_key"):
@@ -252,7 +210,7 @@ async def deleted_ones(harness: Harness) -> tuple[CanaryUser, dict[str, str]]:
         case = CASES[method, path]
         deletes = method == "DELETE" and case.status == 204 and case.takes_session
         if deletes and "{message}" not in path:
-            response = await Caller(harness, other).call(method, path)
+            response = await Caller(harness.live, other).call(method, path)
             assert response.status_code == 204, (method, path)
     return user, {**other.ids, "thread": str(sent.thread_id), "run": str(sent.run_id)}
 
@@ -262,7 +220,7 @@ def comparable(response: httpx.Response) -> tuple[int, bytes, str]:
     return response.status_code, response.content, str(sorted(headers))
 
 
-@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+@each_header(*CREDENTIAL_HEADERS)
 async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
     harness: Harness, header: str
 ) -> None:
@@ -271,7 +229,7 @@ async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
     token = eve.token
     if header != COOKIE:
         token = await new_key(harness.live, eve.principal, *SCOPES)
-    caller = Caller(harness, eve, credential_headers(harness.live, header, token))
+    caller = Caller(harness.live, eve, credential_headers(harness.live, header, token))
     wrong = dict[str, Any]()
     async with Untouched(harness, ada), Untouched(harness, eve):
         for method, path in NAMING:
@@ -280,7 +238,8 @@ async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
                 continue
             foreign = [*ada.ids.values(), ada.ids[case.kind].upper()]
             missing = [str(uuid4()), deleted[case.kind], "not an id", "0" * 300]
-            others = [one for kind, one in eve.ids.items() if kind != case.kind]
+            alike = INVITED if case.kind in INVITED else {case.kind}
+            others = [one for kind, one in eve.ids.items() if kind not in alike]
             tried = [{case.kind: one} for one in (*foreign, *missing, *others)]
             for kind in SECOND:
                 if f"{{{kind}}}" in path:

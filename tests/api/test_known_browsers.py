@@ -186,13 +186,13 @@ async def test_who_is_paused_gets_in_by_a_link_in_an_email(database: DatabaseUnd
     assert said["user"]["email"] == ADA
 
 
-async def test_an_attack_on_nobody_is_answered_the_same(harness: AuthHarness) -> None:
+async def test_an_attack_on_an_unknown_email_is_answered_the_same(harness: AuthHarness) -> None:
     await attack(harness, "nobody@example.org")
     async with tab_at(harness) as tab:
         assert error_of(await sign_in(tab, "nobody@example.org")) == {"error": "SignInPaused"}
 
 
-async def test_many_wrong_passwords_of_one_client_lock_nobody_out(
+async def test_many_wrong_passwords_of_one_client_lock_no_user_out(
     harness: AuthHarness, ada: UUID
 ) -> None:
     async with tab_at(harness) as known, tab_at(harness) as eve, tab_at(harness) as colleague:
@@ -295,7 +295,7 @@ async def test_who_leaves_is_taken_out_of_the_browsers_cookie(
         assert KNOWN not in tab.cookies
 
 
-async def test_behind_a_proxy_that_hides_its_clients_nobody_waits_for_another(
+async def test_behind_a_proxy_that_hides_its_clients_no_user_waits_for_another(
     database: DatabaseUnderTest,
 ) -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}

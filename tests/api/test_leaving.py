@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from datetime import date
 from uuid import UUID
 
 import httpx
@@ -21,6 +22,7 @@ from chat_app.db.tables import (
 )
 from testing.auth_api import PNG, signed_in
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.usage import add_usage
 
 EMAIL = "ada@example.org"
 
@@ -73,6 +75,9 @@ async def test_everything_stored_of_a_user_is_in_the_export(
     eve = await harness.accounts.add("eve@example.org", PASSWORD, "Eve")
     await write(harness, eve, "Eves own", "kept between us")
     await harness.sign_in(eve, user_agent="curl/8")
+    for user_id, tokens in ((ada, 7), (eve, 99)):
+        who = Principal(user_id, user_id)
+        await add_usage(harness.db, who, date(2026, 1, 1), model="one", input_tokens=tokens)
     her_browser = await signed_in(harness, ada)
     await her_browser.put("/api/account/picture", content=PNG)
     response = await her_browser.get("/api/account/export")
@@ -84,6 +89,7 @@ async def test_everything_stored_of_a_user_is_in_the_export(
         "account.json",
         "picture.png",
         "reports.json",
+        "usage.json",
         "threads/0001-Rain-wind.json",
         "threads/0001-Rain-wind.md",
         "threads/0002.json",
@@ -98,6 +104,9 @@ async def test_everything_stored_of_a_user_is_in_the_export(
         {"words": ["A haiku, please", "Rain taps on the glass"]},
         {"words": ["And now?"]},
     ]
+    (usage,) = json.loads(files["usage.json"])
+    assert (usage["day"], usage["organisation"], usage["model"]) == ("2026-01-01", None, "one")
+    assert (usage["calls"], usage["inputTokens"], usage["unreportedCalls"]) == (1, 7, 0)
     thread = json.loads(files["threads/0001-Rain-wind.json"])
     assert [one["parts"][0]["text"] for one in thread["messages"]] == [
         "A haiku, please",

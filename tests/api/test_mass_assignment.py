@@ -49,7 +49,7 @@ DECLARED = {
     "/api/threads/{id}/messages/{message} content",
     "/api/threads/{id}/messages/{message} parent_id",
     *("/v1/chat/completions model", "/v1/chat/completions user"),
-    *("/v1/responses model", "/v1/responses user", "/v1/messages model"),
+    *("/v1/responses model", "/v1/responses text", "/v1/responses user", "/v1/messages model"),
     *("/api/account/email email", "/api/account name", "/api/account/chat-defaults model"),
     *("/api/account/passkeys name", "/api/account/passkeys/{id} name"),
     *("/api/account/api-keys name", "/api/account/api-keys scopes"),

@@ -467,7 +467,7 @@ async def test_nothing_is_planted_in_a_foreign_thread(chat_api: ChatApi):
     assert (await history.load())["messages"] == []
 
 
-async def test_the_id_of_a_foreign_message_is_like_one_that_nobody_has(chat_api: ChatApi):
+async def test_the_id_of_a_foreign_message_is_like_a_missing_one(chat_api: ChatApi):
     thread_id, answer_id = await exchange(chat_api, "one", 1)
     before = await History(chat_api, thread_id).load()
     own = await chat_api.harness.threads.create(chat_api.people["bob"])

@@ -77,7 +77,7 @@ async def seen(place: dict[str, Any], token: str, own: str) -> str:
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_a_token_outside_the_session_cookie_signs_nobody_in(
+async def test_a_token_outside_the_session_cookie_signs_no_user_in(
     harness: Harness, place: str
 ) -> None:
     body = await seen(PLACES[place], await token_of("ada@example.com"), "")

@@ -79,7 +79,7 @@ async def test_errors_of_the_gateway_are_problems(client: httpx.AsyncClient) -> 
 async def test_a_field_that_is_not_valid_is_named(client: httpx.AsyncClient) -> None:
     for body, sentence in (
         ({"name": 1}, "name is not valid here."),
-        ({"name": "Ada", "role": "admin"}, "role is not valid here."),
+        ({"name": "Ada", "role": "admin"}, "role is not known here."),
         ([], "The request must be a JSON object."),
     ):
         response = await client.patch("/api/account", json=body)
@@ -150,4 +150,4 @@ async def test_elsewhere_errors_keep_the_shape_of_their_clients(
 
 async def test_a_refused_value_is_named_by_its_parameter_alone(client: httpx.AsyncClient) -> None:
     problem = checked(await client.get("/api/threads?status=old"), 422, "invalid")
-    assert problem.detail == "status is not valid here."
+    assert problem.detail == "status must be 'regular' or 'archived'."

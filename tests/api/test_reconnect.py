@@ -42,9 +42,10 @@ class Running:
 
 async def begin(chat_api: ChatApi, who: str = "alice") -> Running:
     one = chat_api.harness.models.one
-    question = user_message("hi", f"m{len(one.answers)}")
+    number = len(one.answers) + 1
+    question = user_message("hi", f"m{number}")
     call = chat_api.open(who, "POST", "/api/chat", {"messages": [question]})
-    answer = await one.answer(len(one.answers) + 1)
+    answer = await one.answer(number)
     answer.send(ReasoningDelta("Let me see"))
     await call.until("Let me see")
     await call.leave()

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pyotp.totp import TOTP
 
+from chat_app.api import organisations
 from chat_app.api.routes import routes
 from testing.auth_api import JSON, auth_api_harness, browser
 from testing.auth_services import PASSWORD, AuthHarness
@@ -64,6 +65,20 @@ async def test_an_old_authentication_is_not_fresh(
     response = await tab.request(method, path, json=body)
     assert response.status_code < 500
     assert "step_up_required" not in response.text
+
+
+def test_what_takes_something_from_others_in_an_organisation_needs_a_fresh_session() -> None:
+    fresh = {
+        f"{method} {route.path}"
+        for route in organisations.routes
+        if route.operation.access == "fresh"
+        for method in route.methods or ()
+    }
+    assert fresh == {
+        "DELETE /api/organisations/{id}",
+        "PATCH /api/organisations/{id}/members/{member}",
+        "DELETE /api/organisations/{id}/members/{member}",
+    }
 
 
 async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(

@@ -8,7 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_app.api.assistant_cloud import CloudMessage
-from chat_app.api.wires.assistant_cloud import client_id_of, content_of, read_content
+from chat_app.api.wires.assistant_cloud import (
+    client_id_of,
+    content_of,
+    newest_first,
+    read_content,
+)
 from chat_app.core.clock import utc_now
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import fold
@@ -139,6 +144,23 @@ async def test_an_image_reaches_the_client_wherever_it_is(server: CloudServer, u
     )
 
 
+async def test_of_messages_of_one_moment_each_comes_before_the_one_above_it():
+    ids = [UUID(int=number) for number in (3, 1, 2)]
+    first, _ = answer(Random(1))
+    messages = [
+        replace(first, id=id_, parent_id=above)
+        for id_, above in zip(ids, [None, *ids], strict=False)
+    ]
+    assert [one.id for one in newest_first(messages)] == list(reversed(ids))
+
+
+async def test_a_message_with_attachments_is_refused():
+    content = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
+    assert read_content(AUI, {**content, "attachments": []}).parts
+    with pytest.raises(InvalidInput, match="attachments"):
+        read_content(AUI, {**content, "attachments": [{"type": "image"}]})
+
+
 async def test_each_ending_has_its_status_and_an_appended_answer_claims_no_model():
     view, metrics = answer(Random(2))
 
@@ -190,6 +212,7 @@ async def test_the_parts_of_assistant_uis_format_are_those_of_a_message():
         {**call, "result": "It broke.", "isError": True},
         {**call, "approval": denied},
         {**call, "approval": {**denied, "approved": True}},
+        {**call, "approval": {"id": "a1"}},
         source,
         {**source, "title": "A"},
         {"type": "data", "name": "chart", "data": [1]},
@@ -201,6 +224,7 @@ async def test_the_parts_of_assistant_uis_format_are_those_of_a_message():
         {**stored, "state": "done", "result": {"sum": 2}},
         {**stored, "state": "failed", "error": "internal_error"},
         {**stored, "state": "denied", "approval": denied},
+        stored,
         stored,
         {"type": "source", "id": "s1", "url": "https://a.test/", "title": ""},
         {"type": "source", "id": "s1", "url": "https://a.test/", "title": "A"},

@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,12 +18,13 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from packaging.requirements import Requirement
 from playwright.async_api import Browser, expect
 
 from testing import bun
 from testing.browser import close
 from testing.browser_user import TIMEOUT_MS, BrowserUser
-from testing.http_user import HttpUser
+from testing.http_user import PASSWORD, HttpUser
 from testing.program import ROOT, Program, free_port
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
@@ -58,15 +61,21 @@ START, KEY = under("The server and a key", "sh")
 ADD, VITE = under("AI SDK", "sh")
 [ERROR] = under("Errors", "json")
 [STREAM] = under("The stream", "")
+ADD_AGENT, RUN_AGENT = under("AG-UI", "sh")
+ADD_PROVIDERS, RUN_PROVIDERS = under("OpenAI and Anthropic clients", "sh")
+ADD_TOOLS, RUN_TOOLS = under("MCP", "sh")
 ADD_CLOUD, VITE_CLOUD = under("AssistantCloud", "sh")
 CLOUD = {name: FILES.pop(name) for name in ("cloud.config.js", "cloud.js", "cloud.html")}
 AGENT, PROVIDERS, TOOLS, MCP_JSON = (
     FILES.pop(name) for name in ("agent.mjs", "providers.py", "tools.py", "mcp.json")
 )
+SCOPES: list[str] = json.loads(re.findall(r'"scopes": (\[.*?\])', KEY)[0])
+"""What the key of the page may do; it has to do for all of the page."""
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
     commands = [START, KEY, CURL, PYTHON, ADD, VITE, ADD_CLOUD, VITE_CLOUD]
+    commands += [ADD_AGENT, RUN_AGENT, ADD_PROVIDERS, RUN_PROVIDERS, ADD_TOOLS, RUN_TOOLS]
     files = [AGENT, PROVIDERS, TOOLS, MCP_JSON, *CLOUD.values(), *FILES.values()]
     named = [*commands, ERROR, STREAM, *files]
     assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
@@ -114,6 +123,19 @@ async def test_the_commands_from_a_key_to_the_first_answers(program: Program, cl
     assert titles.strip() == "['Hello', 'Hello']"
 
 
+async def test_an_email_that_is_taken_signs_in_instead(
+    program: Program, ada: HttpUser, clone: Path
+) -> None:
+    email = f"email={ada.email}"
+    key = KEY.replace(URL, program.url).replace("email=ada@example.org", email)
+    key = key.replace("plum Otter teapot 91", PASSWORD)
+    failed = await run(f"exec 2>&1; {key}", clone)
+    assert failed == f"{program.url}/signup?error=EmailTaken\nSign in first.\n"
+    signs_in = key.replace("/api/auth/signup", "/api/auth/callback/credentials")
+    said = await run(f"{signs_in}echo $CHAT_KEY", clone)
+    assert re.fullmatch(rf"{program.url}/\nchatkey_\w+\n", said)
+
+
 @asynccontextmanager
 async def served(command: str, folder: Path, port: int, **more: str) -> AsyncIterator[str]:
     """A command that serves a page; the page's URL."""
@@ -143,6 +165,23 @@ def packages_of(add: str) -> Iterator[tuple[str, str]]:
         yield name, version
 
 
+async def made_folder(commands: str, clone: Path) -> tuple[Path, dict[str, str]]:
+    """A folder that a block makes, and the packages that it adds, which are not added."""
+    make, add = commands.strip().splitlines()
+    folder = clone / (await run(f"{make}; basename $PWD", clone)).strip()
+    assert (folder / "package.json").exists()  # or bun would add to the one of the clone
+    return folder, dict(packages_of(add))
+
+
+def link_environment(clone: Path, command: str) -> None:
+    """Make the environment of a command, with the packages that the tests have of it."""
+    found = re.fullmatch(r"python3 -m venv (\w+) && \1/bin/pip install (.+)\n", command)
+    assert found
+    for wanted in map(Requirement, shlex.split(found[2])):
+        assert version(wanted.name) in wanted.specifier
+    (clone / found[1]).symlink_to(Path(sys.executable).parents[1])
+
+
 def link_packages(modules: Path, links: dict[str, Path]) -> None:
     """Make a `node_modules` of packages that are installed elsewhere."""
     for name, path in links.items():
@@ -153,10 +192,7 @@ def link_packages(modules: Path, links: dict[str, Path]) -> None:
 async def test_the_page_with_the_ai_sdk(
     program: Program, ada: HttpUser, clone: Path, browser: Browser
 ) -> None:
-    make, add = ADD.strip().splitlines()
-    folder = clone / (await run(f"{make}; basename $PWD", clone)).strip()
-    assert (folder / "package.json").exists()  # or bun would add to the one of the clone
-    wanted = dict(packages_of(add))
+    folder, wanted = await made_folder(ADD, clone)
     listed = json.loads((EXAMPLE / "package.json").read_text())
     ours = listed["dependencies"] | listed["devDependencies"]
     assert wanted == {name: ours[name] for name in wanted}  # which are tested together
@@ -165,7 +201,7 @@ async def test_the_page_with_the_ai_sdk(
     link_packages(folder / "node_modules", linked)
     for name in ("index.html", "vite.config.js", "main.jsx"):
         (folder / name).write_text(FILES[name])
-    port, (_, key) = free_port(), await ada.new_key()
+    port, (_, key) = free_port(), await ada.new_key(*SCOPES)
     command = f"{VITE.strip()} --port {port} --strictPort"
     context = await browser.new_context()
     try:
@@ -204,11 +240,14 @@ async def test_the_page_with_the_ai_sdk(
 
 
 async def test_the_agent_of_ag_ui(program: Program, ada: HttpUser, clone: Path) -> None:
+    folder, wanted = await made_folder(ADD_AGENT, clone)
+    ours = json.loads((AG_UI / "package.json").read_text())["dependencies"]
+    assert [f"npm:{name}@{exact}" for name, exact in wanted.items()] == [ours["ag-ui"]]
     installed = bun.locked_packages(AG_UI) / "node_modules"
-    link_packages(clone / "node_modules", {"@ag-ui/client": installed / "ag-ui"})
-    (clone / "agent.mjs").write_text(AGENT)
-    _, key = await ada.new_key()
-    said = await run(".venv/bin/bun agent.mjs", clone, CHAT_URL=program.url, CHAT_KEY=key)
+    link_packages(folder / "node_modules", {"@ag-ui/client": installed / "ag-ui"})
+    (folder / "agent.mjs").write_text(AGENT)
+    _, key = await ada.new_key(*SCOPES)
+    said = await run(RUN_AGENT, folder, CHAT_URL=program.url, CHAT_KEY=key)
     [thread] = await ada.threads()
     answer = (await ada.messages(thread["id"]))[-1]
     assert thread["externalId"] == "my-first-agent"
@@ -219,18 +258,18 @@ async def test_the_clients_of_openai_and_anthropic(
     program: Program, ada: HttpUser, clone: Path
 ) -> None:
     (clone / "providers.py").write_text(PROVIDERS.replace('"Hello"', '"echo: Hello"'))
-    _, key = await ada.new_key("chat", "models")
-    command = ".venv/bin/python providers.py"
-    said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
+    link_environment(clone, ADD_PROVIDERS)
+    _, key = await ada.new_key(*SCOPES)
+    said = await run(RUN_PROVIDERS, clone, CHAT_URL=program.url, CHAT_KEY=key)
     assert said == "Hello\nHello\n"
     assert await ada.threads() == []
 
 
 async def test_the_client_of_mcp(program: Program, ada: HttpUser, clone: Path) -> None:
     (clone / "tools.py").write_text(TOOLS.replace('"Hello"', '"echo: Hello there"'))
-    _, key = await ada.new_key("mcp")
-    command = ".venv/bin/python tools.py"
-    said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
+    link_environment(clone, ADD_TOOLS)
+    _, key = await ada.new_key(*SCOPES)
+    said = await run(RUN_TOOLS, clone, CHAT_URL=program.url, CHAT_KEY=key)
     [thread] = await ada.threads()
     answer, url, found = said.splitlines()
     assert answer == "Hello there"
@@ -254,12 +293,10 @@ async def test_the_mcp_json_is_all_that_a_client_needs(program: Program, ada: Ht
 async def test_a_page_uses_assistant_cloud_as_its_user(
     program: Program, clone: Path, browser: Browser
 ) -> None:
-    make, add = ADD_CLOUD.strip().splitlines()
-    folder = clone / (await run(f"{make}; basename $PWD", clone)).strip()
+    folder, wanted = await made_folder(ADD_CLOUD, clone)
     example = json.loads((EXAMPLE / "package.json").read_text())
     ours = json.loads((ASSISTANT_CLOUD / "package.json").read_text())
     known = example["devDependencies"] | ours["dependencies"]
-    wanted = dict(packages_of(add))
     assert wanted == {name: known[name] for name in wanted}  # which are tested together
     vite, cloud = (bun.locked_packages(one) / "node_modules" for one in (EXAMPLE, ASSISTANT_CLOUD))
     links = {name: vite / name for name in ("vite", ".bin")}

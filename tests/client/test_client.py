@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -86,6 +86,27 @@ async def test_a_conversation_from_its_first_message_to_its_deletion(chat: Async
     assert await chat.threads(status="all") == []
 
 
+async def test_threads_are_made_and_moved_in_organisations(
+    chat: AsyncChatClient, ada: HttpUser
+) -> None:
+    made = await ada.http.post("/api/organisations", json={"name": "Acme"})
+    org = UUID(made.raise_for_status().json()["id"])
+    answer = await chat.send("echo: At work", model="fake:5x0", organisation=org)
+    assert await answer.read() == "At work"
+    assert answer.thread_id is not None
+    assert (await chat.thread(answer.thread_id)).org_id == org
+    empty = await chat.create_thread("Plans", organisation=org)
+    assert [one.id for one in await chat.threads(organisation=org)] == [empty.id, answer.thread_id]
+    assert await chat.threads() == []
+    await chat.move_thread(empty.id, None)
+    assert [one.title for one in await chat.threads()] == ["Plans"]
+    await chat.move_thread(empty.id, org)
+    assert {one.org_id for one in await chat.threads(organisation="all")} == {org}
+    with pytest.raises(ApiError) as refused:
+        await chat.send("hi", organisation=uuid4())
+    assert refused.value.status == 404
+
+
 async def test_long_lists_are_read_to_their_end(
     chat: AsyncChatClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +133,16 @@ async def test_models_are_listed_and_chosen(chat: AsyncChatClient) -> None:
         await chat.send("hi", model="missing")
     assert (raised.value.status, raised.value.code) == (422, "invalid")
     assert await chat.threads() == []
+
+
+async def test_usage_is_read(chat: AsyncChatClient) -> None:
+    assert (await chat.usage()).total.calls == 0
+    await (await chat.send("What is the weather like in Rome?")).read()
+    found = await chat.usage(days=2)
+    assert (found.until - found.since).days == 1
+    assert found.total.calls == found.days[0].calls == found.models[0].calls == 1
+    assert found.total.output_tokens > 0
+    assert (found.models[0].model, found.purposes[0].purpose) == ("fake:20x5", "answer")
 
 
 async def test_text_arrives_as_it_was_written(chat: AsyncChatClient) -> None:

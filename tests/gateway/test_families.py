@@ -13,12 +13,14 @@ from chat_app.api.families import (
     FAMILIES,
     MCP,
     NATIVE,
+    NATIVE_ACCOUNT,
     OPENAI,
     OPENAI_RESPONSES,
     OTHER,
     SCIM,
     family_of,
 )
+from chat_app.api.routes import routes
 from chat_app.gateway.paths import is_api
 from testing.gateway_server import GatewayServer, RecordingApp, Streaming
 from testing.route_cases import code_of
@@ -35,6 +37,8 @@ NO_COOKIES = (
     [
         ("/api/threads", {}, NATIVE),
         ("/api/threads", VERSION, NATIVE),
+        ("/api/accounts", {}, NATIVE),
+        ("/api/account/password", {}, NATIVE_ACCOUNT),
         ("/v1/chat/completions", {}, OPENAI),
         ("/v1/responses", {}, OPENAI_RESPONSES),
         ("/v1/responses", VERSION, ANTHROPIC),
@@ -66,7 +70,16 @@ def test_a_request_has_one_family(path: str, headers: dict[str, str], family: An
 
 def test_the_paths_of_every_family_are_those_of_an_api() -> None:
     assert all(is_api(prefix) for family in FAMILIES for prefix in family.prefixes)
-    assert [family.name for family in FAMILIES if family.takes_session] == ["native"]
+    assert {family.name for family in FAMILIES if family.takes_session} == {"native"}
+
+
+def test_a_family_takes_api_keys_if_its_routes_have_a_scope() -> None:
+    for route in routes:
+        operation = route.operation
+        if operation.access not in ("public", "form"):
+            family = family_of({"path": route.path, "headers": []})
+            takes_keys = operation.scope is not None
+            assert ("api_key" in family.credentials) is takes_keys, route.path
 
 
 @pytest.mark.parametrize("path", NO_COOKIES)

@@ -2,11 +2,14 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 
+import httpx
 import pytest
+from reflex.utils.precompressed_staticfiles import PrecompressedStaticFiles
 
-from chat_app.gateway.headers import page_policy, script_hashes, static_page_policy
+from chat_app.gateway.headers import hashes_by_path, page_policy, script_hashes, static_page_policy
 from testing.gateway_server import GatewayServer
 from testing.socket_client import connect
 
@@ -36,13 +39,15 @@ def build(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_inline_script_of_the_build_is_named_by_its_hash(build: Path) -> None:
-    expected = {source("one()"), source("two('<b>&amp;</b>');\n"), source("")}
-    assert set(script_hashes(build)) == expected
+def test_every_inline_script_of_a_page_is_named_by_its_hash(build: Path) -> None:
+    one, two = (source("one()"),), {source("two('<b>&amp;</b>');\n"), source("")}
+    found = hashes_by_path(build)
+    assert set(found.pop("c")) == set(found.pop("c/index.html")) == two
+    assert found == {"": one, "index.html": one, "c/same.html": one}
 
 
 def test_the_page_policy_allows_our_own_origins_and_nothing_else(build: Path) -> None:
-    policy = page_policy(["https://chat.example", "http://localhost:3000"], script_hashes(build))
+    policy = page_policy(["https://chat.example", "http://localhost:3000"], [source("one()")])
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'self'"
     assert rules["script-src"].startswith("'self' 'sha256-")
@@ -62,9 +67,10 @@ def test_the_page_policy_allows_our_own_origins_and_nothing_else(build: Path) ->
 
 
 def test_the_policy_in_a_page_of_another_host_allows_this_server_alone(build: Path) -> None:
-    policy = static_page_policy("https://api.example.com", script_hashes(build))
+    hashes = script_hashes(build / "c" / "index.html")
+    policy = static_page_policy("https://api.example.com", hashes)
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    in_header = page_policy(["https://api.example.com"], script_hashes(build))
+    in_header = page_policy(["https://api.example.com"], hashes)
     others = dict(rule.split(" ", 1) for rule in in_header.split("; "))
     assert rules["connect-src"] == "'self' https://api.example.com wss://api.example.com"
     assert rules.pop("img-src") == f"{others.pop('img-src')} https://api.example.com"
@@ -129,6 +135,86 @@ async def test_every_response_has_the_security_headers(open_server, build: Path)
         assert "ccept-" in page.headers["vary"]
         assert source("one()") in page.headers["content-security-policy"]
         assert api.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+INLINE = re.compile(r"<script>(.*?)</script>")
+
+
+def size_of_headers(response: httpx.Response) -> int:
+    return sum(len(name) + len(value) + len(": \r\n") for name, value in response.headers.raw)
+
+
+@pytest.fixture
+def many_pages(tmp_path: Path) -> Path:
+    """A build with as many scripts in each page as ours has, of which one is its own."""
+    folder = tmp_path / "client"
+    shared = "".join(f"<script>shared{number}()</script>" for number in range(9))
+    names = ["404.html", "index.html", "signin/index.html", "settings/index.html", "admin/a.html"]
+    for name in [*names, *(f"more/{number}/index.html" for number in range(95))]:
+        page = folder / name
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<html>{shared}<script>own('{name}')</script>")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/", "index.html"),
+        ("/signin/", "signin/index.html"),
+        ("/signin/index.html", "signin/index.html"),
+        ("/settings/", "settings/index.html"),
+        ("/more//94//", "more/94/index.html"),
+        ("/c/1", "404.html"),
+        ("/c/1/", "404.html"),
+        ("/nothing", "404.html"),
+        ("/nothing.txt", "404.html"),
+        ("/admin/a.html", "404.html"),  # others than admins are not told that it exists
+    ],
+)
+async def test_a_page_names_the_hashes_of_its_own_scripts_alone(
+    open_server, many_pages: Path, path: str, shown: str
+) -> None:
+    app = PrecompressedStaticFiles(
+        directory=many_pages, html=True, router=lambda path: path if path[:3] == "/c/" else None
+    )
+    async with open_server(app=app, build=many_pages) as server:
+        token, _ = server.sessions.issue()
+        who = {} if path.startswith("/signin") else {"Cookie": server.cookie(token)}
+        page = await server.client.get(path, headers=who)
+        assert page.text == (many_pages / shown).read_text()
+        policy = page.headers["content-security-policy"]
+        scripts = INLINE.findall(page.text)
+        assert len(scripts) == 10
+        assert sorted(re.findall("'sha256-[^']*'", policy)) == sorted(map(source, scripts))
+        # nginx's buffer for the headers of a response is 4 kB, which others of a page share
+        assert size_of_headers(page) < 2_500
+
+
+async def test_a_page_without_scripts_names_no_hash(open_server, many_pages: Path) -> None:
+    async with open_server(build=many_pages) as server:
+        for path in ("/_upload", "/api/docs"):
+            page = await server.client.get(path)
+            assert page.headers["content-type"].startswith("text/html")
+            assert "sha256-" not in page.headers["content-security-policy"]
+
+
+async def test_a_file_of_a_page_carries_no_hashes_of_scripts(open_server, many_pages: Path) -> None:
+    """A page loads many files."""
+
+    async def respond(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        headers = [(b"content-type", b"text/javascript")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with open_server(build=many_pages) as server:
+        page = await server.client.get("/signin")
+        server.app.respond = respond
+        file = await server.client.get("/assets/a-1.js")
+    policies = [answer.headers["content-security-policy"] for answer in (page, file)]
+    assert ["sha256-" in policy for policy in policies] == [True, False]
+    ours = [re.sub(r" 'sha256-[^']*'", "", policy) for policy in policies]
+    assert ours[0] == ours[1]
 
 
 async def test_only_files_named_by_their_content_are_cached(server: GatewayServer) -> None:

@@ -21,7 +21,11 @@ from testing.gateway_server import GatewayServer, RecordingApp
 from testing.route_cases import code_of
 
 PUBLIC_API = ("/api/auth/session", "/api/auth/callback/credentials")
-PRIVATE_API = ("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session")
+SESSIONS_ONLY = ("/api/account", "/api/account/password", "/api/admin/audit", "/api/cloud/token")
+PRIVATE_API = (
+    *("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session"),
+    *SESSIONS_ONLY,
+)
 
 
 @pytest.fixture
@@ -42,7 +46,10 @@ async def test_an_anonymous_api_request_is_401_and_runs_nothing(
             response = await server.client.request(method, path, headers=headers)
             assert response.status_code == 401
             told = response.json()
-            assert (told["error"], told["message"]) == ("unauthenticated", "Sign in first.")
+            assert told["error"] == "unauthenticated"
+            takes_keys = path not in SESSIONS_ONLY
+            sentence = "Sign in, or send an API key." if takes_keys else "Sign in first."
+            assert told["message"] == sentence
     assert server.app.scopes == []
 
 
@@ -353,6 +360,20 @@ async def test_the_client_ip_is_the_peer_s_unless_proxies_are_trusted(open_serve
 )
 def test_a_path_has_one_route_kind(path: str, route: RouteKind) -> None:
     assert route_kind(path) is route
+
+
+async def test_only_an_installation_on_its_own_machine_has_a_setup_page(open_server) -> None:
+    async def asked(server: GatewayServer, **headers: str) -> str:
+        """The path that the app behind the gateway was asked for."""
+        await server.client.get("/setup", headers=headers)
+        return server.app.scopes[-1]["path"]
+
+    async with open_server() as server:
+        assert await asked(server) == "/setup"
+    # the URL of the installation counts, not who asks
+    said = {"Host": "chat.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "::1"}
+    async with open_server(app_url="https://chat.example", trusted_proxy_hops=1) as server:
+        assert await asked(server, **said) == "/-", "as a path without a page"
 
 
 API_PATHS = ("/api/x.js", "/v1", "/v1/models/gpt-4.1", "/mcp", "/mcp/x.js", "/scim/v2/Users")

@@ -53,6 +53,7 @@ async def test_the_app_gets_no_cookie_and_no_forged_header(
         "Authorization": str(uuid4()),
         "X-Forwarded-For": "1.1.1.1",
         "X-Forwarded-Proto": "https",
+        "X-Request-Id": "canary",
         "X-Anything": "canary",
         "User-Agent": "a browser",
     }
@@ -61,7 +62,8 @@ async def test_the_app_gets_no_cookie_and_no_forged_header(
         await opened(stack, server.url, cookie="chat_session=unknown", headers=forged)
     signed_in, anonymous = (headers for headers, _ in shown(server))
     assert signed_in.pop("authorization") == str(session_id)
-    allowed = {"host", "connection", "upgrade", "origin", "user-agent"}
+    assert "canary" not in str(server.app.scopes)
+    allowed = {"host", "connection", "upgrade", "origin", "user-agent", "x-request-id"}
     for headers in (signed_in, anonymous):
         websocket = {name for name in headers if name.startswith("sec-websocket-")}
         assert set(headers) - websocket == allowed

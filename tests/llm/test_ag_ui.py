@@ -369,7 +369,7 @@ async def test_tools_of_a_client_are_refused_and_nothing_is_done() -> None:
         async with asyncio.timeout(SAFETY):
             with pytest.raises(ProviderError) as caught:
                 await anext(model.stream(QUESTION, exact))
-        assert (caught.value.message_code, server.requests) == ("request_rejected", [])
+        assert (caught.value.message_code, server.requests) == ("tools_rejected", [])
         assert text_of(await collect(model)) == "done"
 
 

@@ -16,7 +16,14 @@ import pytest
 
 from chat_app.core.events import Finish, TextDelta, Usage
 from chat_app.llm import embedded
-from chat_app.llm.base import CallOptions, ModelTimeouts, PromptMessage, ProviderError, text_message
+from chat_app.llm.base import (
+    CallOptions,
+    ModelTimeouts,
+    PromptMessage,
+    ProviderError,
+    Tool,
+    text_message,
+)
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.errors import ContextTooLong
 
@@ -179,6 +186,14 @@ async def test_a_question_that_is_too_long_is_refused_with_a_sentence(model: Emb
     with pytest.raises(ProviderError, match="too long") as caught:
         await ask(model, [text_message("user", "слово " * 4_000)])
     assert caught.value.code == "refused"
+
+
+async def test_tools_of_a_client_are_refused(model: EmbeddedModel) -> None:
+    tool = Tool("add", "Adds.", {"type": "object", "properties": {}})
+    exact = CallOptions(tools=(tool,), is_exact=True)
+    with pytest.raises(ProviderError) as caught:
+        await anext(model.stream(HAIKU, exact))
+    assert caught.value.message_code == "tools_rejected"
 
 
 async def test_others_on_this_machine_cannot_use_it(model: EmbeddedModel) -> None:

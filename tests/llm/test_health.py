@@ -126,7 +126,9 @@ def test_a_provider_that_asks_for_a_pause_gets_it_at_once(
     assert health.of("one").seconds == MAX_REST_SECONDS
 
 
-@pytest.mark.parametrize("failure", [Failure.CONTEXT, Failure.WITHHELD, Failure.REQUEST])
+@pytest.mark.parametrize(
+    "failure", [Failure.CONTEXT, Failure.WITHHELD, Failure.REQUEST, Failure.TOOLS]
+)
 def test_what_one_request_is_to_blame_for_says_nothing_about_the_model(
     health: HealthMonitor, failure: Failure
 ) -> None:

@@ -82,6 +82,13 @@ def test_the_default_can_be_chosen(given: Given) -> None:
     assert Models(settings).default().id == "fake:600x20"
 
 
+def test_a_model_that_only_a_setting_names_is_listed_once(given: Given) -> None:
+    named = {"chat_model": "fake:600x20", "chat_fallbacks": {"fake": ["fake:1x0", "fake:600x20"]}}
+    models = Models(given(embedded_model=False, fake_models=True, **named))
+    assert ids(models) == ["fake:600x20", *FAKES, "fake:1x0"]
+    assert ids(Models(given(chat_model=FAKES[2], fake_models=True)))[1:] == FAKES
+
+
 def test_a_default_that_is_not_there_stops_the_start(given: Given) -> None:
     with pytest.raises(ConfigError, match=r"CHAT_MODEL: .*'nope'"):
         Models(given(chat_model="nope"))
@@ -89,8 +96,8 @@ def test_a_default_that_is_not_there_stops_the_start(given: Given) -> None:
 
 def test_an_unknown_model_is_refused_with_a_sentence(given: Given) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Models(given(fake_models=True)).get("nope")
-    assert caught.value.message == "There is no such model. Choose another one."
+        Models(given(fake_models=True)).get("nope" * 1_000)
+    assert caught.value.message == f"There is no model {'nope' * 25}. Choose another one."
 
 
 def test_fakes_are_only_there_when_wanted(given: Given) -> None:

@@ -93,7 +93,7 @@ async def test_an_answer_arrives_in_order_with_its_usage(model_of: ModelOf) -> N
 
 
 def failing(*pieces: bytes, status: int = 400, head: bytes = b"") -> Answer:
-    """An error response whose body goes on for as long as somebody reads it."""
+    """An error response whose body goes on for as long as it is read."""
 
     async def answer(request: Request) -> None:
         first = f"HTTP/1.1 {status} No\r\nconnection: close\r\n".encode()

@@ -75,15 +75,18 @@ async def ask(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "tools", "words"),
+    ("prompt", "tools", "words", "code"),
     [
-        (HELLO, (TOOL,), "m does not support tools"),
-        ([image("data:image/png;base64,AAAA")], (), "this model does not support image input"),
-        ([image("https://images.example/cat.png")], (), "image must be base64"),
+        (HELLO, (TOOL,), "m does not support tools", "tools_rejected"),
+        (
+            *([image("data:image/png;base64,AAAA")], ()),
+            *("this model does not support image input", "request_rejected"),
+        ),
+        ([image("https://images.example/cat.png")], (), "image must be base64", "request_rejected"),
     ],
 )
 async def test_an_exact_request_is_not_sent_without_what_was_refused(
-    prompt: list[PromptMessage], tools: Any, words: str
+    prompt: list[PromptMessage], tools: Any, words: str, code: str
 ) -> None:
     calls = 0
 
@@ -100,7 +103,7 @@ async def test_an_exact_request_is_not_sent_without_what_was_refused(
     async with serve(answer) as fake:
         with pytest.raises(ProviderError) as caught:
             await ask(fake, prompt, CallOptions(tools=tools, is_exact=True))
-        assert (caught.value.message_code, calls) == ("request_rejected", 1)
+        assert (caught.value.message_code, calls) == (code, 1)
         calls = 0
         assert await ask(fake, prompt, CallOptions(tools=tools))
         assert calls == 2

@@ -44,7 +44,7 @@ async def test_the_javascript_clients_call_the_tools(
         assert (results["answer"], results["shown"]) == ("The otter eats.", "The otter eats.")
         assert results["read"] == await texts_of(server, key, results["thread"])
         assert results["found"] == 3 * number  # the title, the question and the answer
-        assert results["missing"] == [True, "Chat not found."]
+        assert results["missing"] == [True, "Not found."]
         assert results["left"] is True
         assert "This API key is not valid here" in results["revoked"]
     assert "This API key is not valid here" in found["earlier"]["wrongKey"]

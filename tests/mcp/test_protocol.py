@@ -9,6 +9,8 @@ import pytest
 from mcp_types import methods
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from chat_app.api.wires.mcp import mcp_error_event
+from chat_app.core.errors import RateLimited
 from testing.mcp_clients import (
     MODERN,
     called,
@@ -31,6 +33,13 @@ HELLO = {
 }
 SENTENCES = {-32601: "Method not found.", -32602: ("Invalid value for ", "Tool not found.")}
 BOTH = {"accept": "application/json, text/event-stream"}
+
+
+async def test_a_stream_that_breaks_off_ends_with_the_response_to_its_request() -> None:
+    body = mcp_error_event(RateLimited("Slow down.", 5), id_=7).decode()
+    found = json.loads(body.removeprefix("data: "))
+    assert (found["id"], found["error"]["message"]) == (7, "Slow down.")
+    assert found["error"]["data"] == {"code": "rate_limited"}
 
 
 def error_of(response: httpx.Response) -> tuple[int, int, Any]:

@@ -84,6 +84,28 @@ async def test_an_answer_is_streamed_and_stored_and_its_chat_goes_on(
     assert (hit["role"], hit["snippet"]) == ("assistant", "And sleeps.")
 
 
+async def test_a_new_chat_is_in_the_organisation_that_is_named(server: ProviderServer) -> None:
+    key = await server.key("mcp")
+    org = (await server.live.organisations.create(key.owner, "Acme")).id
+    async with open_client(server.url, key.token) as client:
+        asked = {"question": "echo: Hi.", "model": "fake:5x0"}
+        answer = await structured(client, "ask", **asked, organisation=str(org))
+        private = await structured(client, "ask", **asked)
+        failed = [
+            await client.call_tool("ask", {**asked, "organisation": one})
+            for one in (str(uuid4()), "x")
+        ]
+    owner = await server.live.sessions.principal(key.owner.credential_id)
+    assert owner is not None
+    found = [
+        (await server.live.threads.get(owner, UUID(one["thread_id"]))).org_id
+        for one in (answer, private)
+    ]
+    assert found == [org, UUID(int=0)]
+    assert all(one.is_error for one in failed)
+    assert failed[0].content == failed[1].content
+
+
 async def test_a_model_that_fails_is_an_error_of_the_tool_and_is_stored(
     server: ProviderServer,
 ) -> None:
@@ -113,11 +135,11 @@ async def test_what_is_wrong_with_a_call_is_said_in_one_sentence(
     cases: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("ask", {}, "Invalid value for question: field required."),
         ("ask", {"question": " "}, "Write a message first."),
-        ("ask", {"question": "hi", "model": "gpt-0"}, "There is no such model."),
-        ("ask", {"question": "hi", "thread_id": str(uuid4())}, "Chat not found."),
+        ("ask", {"question": "hi", "model": "gpt-0"}, "There is no model gpt-0."),
+        ("ask", {"question": "hi", "thread_id": str(uuid4())}, "Not found."),
         ("ask", {"question": "hi", "user_id": "x"}, "Invalid value for user_id"),
-        ("read_thread", {"thread_id": "x"}, "Chat not found."),
-        ("read_thread", {"thread_id": thread_id, "cursor": "x"}, "Chat not found."),
+        ("read_thread", {"thread_id": "x"}, "Not found."),
+        ("read_thread", {"thread_id": thread_id, "cursor": "x"}, "Not found."),
         ("read_thread", {"thread_id": thread_id, "limit": 0}, "Invalid value for limit"),
         ("search_threads", {"query": "a", "cursor": "x"}, "This page of the search is not valid"),
         ("search_threads", {"query": "a" * 201}, "Invalid value for query"),

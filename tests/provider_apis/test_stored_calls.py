@@ -76,7 +76,8 @@ async def test_a_repeated_call_is_stored_once(server: ProviderServer) -> None:
 async def test_the_model_of_a_stored_call_is_the_one_that_answered(server: ProviderServer) -> None:
     client, key = await client_of(server)
     claude = server.anthropic(key.token)
-    [(asked, [answers])] = FALLBACKS.items()
+    asked = "fake:429:7x0"
+    [answers] = FALLBACKS[asked]
     headers = {**STORE, "idempotency-key": uuid4().hex}
     whole: dict[str, Any] = {"model": asked, "messages": [user("hi")], "extra_headers": headers}
     for _ in range(2):

@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from chat_app.auth.principal import Principal
 from chat_app.core.events import (
     Event,
     Finish,
@@ -20,14 +22,17 @@ from chat_app.core.events import (
     Usage,
 )
 from chat_app.core.parts import notice_part
+from chat_app.db.tables import PRIVATE
 from chat_app.llm.base import CallOptions, ModelInfo, PromptMessage, ProviderError, text_message
 from chat_app.llm.errors import Failure
 from chat_app.llm.health import FAILURES, HealthMonitor
 from chat_app.llm.prices import Prices
 from chat_app.llm.registry import Models
-from chat_app.runs.calls import ModelCalls, cap_call_options
+from chat_app.runs.calls import ModelCalls, Requester, cap_call_options
 from chat_app.settings import ConfigError, read_settings
+from chat_app.usage.ledger import CountedCall
 from testing.fake_provider import DONE, STREAM_HEAD, finish, held_open, serve, streamed, text
+from testing.model_rules import allowed_models
 
 ROOT = Path(__file__).resolve().parents[2] / "chat_app"
 
@@ -47,6 +52,7 @@ PROMPT = (text_message("user", "hi"),)
 GOOD = (TextDelta("a"), TextDelta("b"), Finish("stop"))
 BROKEN = Failure.SERVER.error("One")
 UNREACHABLE = Failure.UNREACHABLE.error("One")
+REQUESTER = Requester(Principal(UUID(int=1), UUID(int=2)), PRIVATE, "api")
 CHANGED = PartAdded(notice_part("model_changed"))
 NATIVE = NativeItemAdded("p/x", {"type": "reasoning"})
 
@@ -97,7 +103,13 @@ class Caller:
             health=self.health, prices=Prices({}), fallbacks_of=lambda _: models[1:]
         )
         wanted = read_settings(_env_file=None, **settings)
-        self.calls = ModelCalls(registry, wanted, sleep=self._sleep, jitter=self._jitter)
+        self.recorded: list[CountedCall] = []
+        calls = ModelCalls(
+            *(registry, wanted, lambda *given: self.recorded.append(given[-1])),
+            sleep=self._sleep,
+            jitter=self._jitter,
+        )
+        self.calls = calls.by(allowed_models(registry))
 
     def options_for(self, model: Any) -> CallOptions:
         return self.options.get(model.id, CallOptions())
@@ -114,7 +126,7 @@ class Caller:
     async def ask(self) -> tuple[str, list[Event]]:
         """Which model answered, and what."""
         model: Any = self.models[0]
-        async with self.calls.answer(model, PROMPT, self.options_for) as call:
+        async with self.calls.answer(model, PROMPT, self.options_for, REQUESTER) as call:
             return call.model.id, [event async for event in call]
 
     async def fail(self) -> str:
@@ -240,7 +252,7 @@ async def test_a_call_that_sends_no_token_for_long_is_not_held_back_without_boun
     waiting = asyncio.Event()
     one = ListedModel("one", [*endless, waiting, *GOOD])
     caller = Caller(one)
-    async with caller.calls.answer(one, PROMPT, caller.options_for) as call:  # pyright: ignore[reportArgumentType]
+    async with caller.calls.answer(one, PROMPT, caller.options_for, REQUESTER) as call:  # pyright: ignore[reportArgumentType]
         assert await anext(call) == TextDelta("")
 
 
@@ -302,7 +314,7 @@ async def test_a_call_that_is_cancelled_in_a_pause_is_not_repeated() -> None:
 async def test_a_call_that_is_left_early_is_closed_and_says_nothing_bad() -> None:
     one = ListedModel("one", [TextDelta("a"), asyncio.Event()])
     caller = Caller(one)
-    async with caller.calls.answer(one, PROMPT, caller.options_for) as call:  # pyright: ignore[reportArgumentType]
+    async with caller.calls.answer(one, PROMPT, caller.options_for, REQUESTER) as call:  # pyright: ignore[reportArgumentType]
         assert await anext(call) == TextDelta("a")
     assert counts(one) == [1]
     assert caller.health.of("one").error == ""
@@ -312,7 +324,7 @@ async def test_what_an_answer_can_do_without_is_asked_for_once() -> None:
     one, two = ListedModel("one", [BROKEN]), ListedModel("two", GOOD)
     caller = Caller(one, two)
     with pytest.raises(ProviderError):
-        async with caller.calls.once(one, PROMPT, CallOptions()):  # pyright: ignore[reportArgumentType]
+        async with caller.calls.once(one, PROMPT, CallOptions(), REQUESTER):  # pyright: ignore[reportArgumentType]
             pass
     assert counts(one, two) == [1, 0]
 
@@ -322,7 +334,7 @@ async def test_every_call_keeps_to_the_operators_limits() -> None:
     two = ListedModel("two", GOOD)
     caller = Caller(one, two, chat_max_tokens=100)
     await caller.ask()
-    async with caller.calls.once(one, PROMPT, CallOptions(max_tokens=9)):  # pyright: ignore[reportArgumentType]
+    async with caller.calls.once(one, PROMPT, CallOptions(max_tokens=9), REQUESTER):  # pyright: ignore[reportArgumentType]
         pass
     asked = [options.max_tokens for options in (*one.asked, *two.asked)]
     assert asked == [100, 9, 100]
@@ -364,8 +376,9 @@ async def test_an_alternative_answers_within_its_time_when_a_provider_dies() -> 
             chat_fallbacks={"one/x": ["three/x", "two/x"]},
         )
         models = Models(settings)
-        calls = ModelCalls(models, settings)
-        async with calls.answer(models.get("one/x"), PROMPT, lambda _: CallOptions()) as call:
+        calls = ModelCalls(models, settings, lambda *_: None).by(allowed_models(models))
+        ask = (models.get("one/x"), PROMPT, lambda _: CallOptions(), REQUESTER)
+        async with calls.answer(*ask) as call:
             assert (call.model.id, await anext(call)) == ("two/x", TextDelta("a"))
         assert [len(provider.requests) for provider in (one, two, three)] == [1, 1, 1]
         await models.close()

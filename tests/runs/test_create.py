@@ -1,6 +1,7 @@
 """What a send writes, refuses and tells."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,10 +19,12 @@ from chat_app.core.errors import (
     Unavailable,
 )
 from chat_app.core.events import ReasoningDelta
+from chat_app.db.prepared import Prepared, Transaction
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import text_message
 from chat_app.llm.dialects.turns import conversation_of, text_of_blocks
 from chat_app.llm.errors import Failure
+from chat_app.runs.prompt import StoredPrompt, read_short_prompt
 from testing.run_services import RunHarness
 
 
@@ -264,6 +267,48 @@ async def test_the_prompt_is_the_stored_branch(harness: RunHarness, alice: Princ
     answer = prompt[2]
     assert (answer.id, answer.status, answer.model) == (first.message_id, "complete", "one")
     assert [part["type"] for part in answer.parts] == ["reasoning", "text"]
+
+
+@pytest.mark.parametrize(
+    ("thought", "queries"),
+    [(10, 0), (40_000, 1)],
+)
+async def test_a_short_branch_is_read_in_the_transaction_of_its_question(
+    harness: RunHarness, alice: Principal, thought: int, queries: int
+):
+    first = await harness.runs.send(alice, text="one", client_id="c1")
+    answer = await harness.models.one.answer(1)
+    answer.send(ReasoningDelta("h" * thought)).say("uno").finish()
+    await harness.read(alice, first.run_id)
+    harness.db.queries = 0
+    await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
+    prompt = (await harness.models.one.answer(2)).prompt
+    assert [message.text for message in prompt[1:]] == ["one", "uno", "two"]
+    assert harness.db.queries == queries
+
+
+async def test_a_long_message_is_not_read_in_the_transaction_of_another(
+    harness: RunHarness, alice: Principal
+):
+    first = await harness.runs.send(alice, text="one", client_id="c1")
+    (await harness.models.one.answer(1)).say("u" * 40_000).finish()
+    await harness.read(alice, first.run_id)
+    second = await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
+    read = list[Any]()
+
+    def read_short(transaction: Transaction) -> StoredPrompt | None:
+        rows_of = transaction.all
+
+        def noting(statement: Prepared, **parameters: Any) -> list[tuple[Any, ...]]:
+            rows = rows_of(statement, **parameters)
+            read.extend(rows)
+            return rows
+
+        transaction.all = noting
+        return read_short_prompt(transaction, second.user_message_id)
+
+    assert await harness.db.transact(alice, read_short) is None
+    assert [message_id for _, message_id, *_ in read] == [second.user_message_id]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ SHOWN = PartEvent(1, 0, 0, TextDelta("shown"))
 
 async def begun(harness: RunHarness, who: Principal, client_id: str = "c1"):
     """A run that has shown `shown`."""
+    number = len(harness.models.one.answers) + 1
     sent = await harness.runs.send(who, text="hi", client_id=client_id)
-    answer = (await harness.models.one.answer(len(harness.models.one.answers) + 1)).say("shown")
+    answer = (await harness.models.one.answer(number)).say("shown")
     reader = harness.runs.follow(who, sent.run_id)
     assert await anext(reader) == SHOWN
     return sent, answer, reader

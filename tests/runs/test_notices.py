@@ -25,17 +25,14 @@ async def ask(
 ):
     """An answer of 400 characters, and its notices."""
     number = len(harness.models.one.answers) + len(harness.models.two.answers)
+    scripted = harness.models.get(model or "one")
+    next_answer = len(scripted.answers) + 1
     sent = await harness.runs.send(
         who, text=text, client_id=f"c{number}", thread_id=thread_id, model=model
     )
-    await answer(harness, model or "one")
+    (await scripted.answer(next_answer)).say("x" * 400).finish()
     await harness.read(who, sent.run_id)
     return sent, await notices_of(harness, who, sent.message_id)
-
-
-async def answer(harness: RunHarness, model: str) -> None:
-    scripted = harness.models.get(model)
-    (await scripted.answer(len(scripted.answers) + 1)).say("x" * 400).finish()
 
 
 async def notices_of(harness: RunHarness, who: Principal, message_id: UUID) -> list[NoticePart]:

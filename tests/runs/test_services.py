@@ -1,5 +1,6 @@
 """The live parts together: wired from settings, started, swept, stopped."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Unavailable
+from chat_app.core.errors import DatabaseBusy, Unavailable
 from chat_app.db.tables import AuthSession, ClientReport, OneTimeToken, Thread, User
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services, install, services
@@ -185,6 +186,31 @@ async def test_a_purge_that_fails_keeps_nothing_else_from_being_removed(
 async def test_stopping_twice_is_harmless(settings: Settings):
     async with serving(settings) as live:
         await live.stop()
+
+
+async def test_a_use_of_a_key_that_is_not_written_keeps_no_model_open(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    go_on, is_closed = asyncio.Event(), asyncio.Event()
+
+    async def write_later(*_: object, **__: object) -> None:
+        await go_on.wait()
+        raise DatabaseBusy
+
+    async def close() -> None:
+        is_closed.set()
+
+    async with serving(settings) as live:
+        alice = await signed_in(live)
+        made = await live.api_keys.create(alice, name="Script", scopes=["chat"], days=7)
+        assert await live.api_keys.resolve(made.token) is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(live.db, "system_transact", write_later)
+            patched.setattr(live.models, "close", close)
+            await live.stop()
+            assert is_closed.is_set()
+            go_on.set()
+            await live.api_keys.idle()
 
 
 def test_services_that_were_not_installed_are_an_error(settings: Settings):

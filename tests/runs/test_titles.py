@@ -12,8 +12,8 @@ from chat_app.auth.keys.scopes import InvalidApiKey, InvalidCloudToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound, Unauthenticated, Unavailable
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
-from chat_app.core.signals import ROLES, Signal
-from chat_app.db.tables import PRIVATE
+from chat_app.core.signals import MODEL_RULES, ROLES, Signal
+from chat_app.db.tables import PRIVATE, ModelRule
 from chat_app.llm.errors import Failure
 from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, Answer, RunHarness, run_harness
@@ -300,3 +300,47 @@ async def test_titles_can_be_switched_off(database: DatabaseUnderTest):
         await answered(harness, alice)
         await harness.runs.titles_settled()
         assert len(harness.models.one.answers) == 1
+
+
+async def switch_off(harness: RunHarness, *models: str) -> None:
+    async with harness.db.system("administration", write=True) as session:
+        for model in models:
+            session.add(ModelRule(model=model, org_id=PRIVATE, role="", allowed=False))
+    harness.bus.publish(MODEL_RULES, Signal("model_rules"))
+
+
+async def test_a_model_that_was_switched_off_meanwhile_names_no_thread(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="Where is Rome?", client_id="c1")
+    answer = await harness.models.one.answer(1)
+    await switch_off(harness, "one")
+    answer.say("In Italy.").finish()
+    await harness.read(alice, sent.run_id)
+    await harness.runs.titles_settled()
+    assert len(harness.models.one.answers) == 1
+    assert (await harness.threads.get(alice, sent.thread_id)).title_origin == "start"
+
+
+async def test_a_title_that_a_client_asks_for_is_of_a_model_that_is_on(
+    harness: RunHarness, alice: Principal
+):
+    sent = await answered(harness, alice)
+    (await asked_for_title(harness)).fail(Failure.REQUEST.error("One"))
+    await harness.runs.titles_settled()
+    await switch_off(harness, "one")
+    asked = asyncio.create_task(harness.runs.name_thread(alice, sent.thread_id))
+    (await harness.models.two.answer(1)).say("Rome in Italy").finish()
+    assert await asked == "Rome in Italy"
+    assert len(harness.models.one.answers) == 2
+
+
+async def test_a_thread_keeps_its_first_words_when_every_model_is_off(
+    harness: RunHarness, alice: Principal
+):
+    sent = await answered(harness, alice)
+    (await asked_for_title(harness)).fail(Failure.REQUEST.error("One"))
+    await harness.runs.titles_settled()
+    await switch_off(harness, "one", "two")
+    assert await harness.runs.name_thread(alice, sent.thread_id) == "Where is Rome?"
+    assert (len(harness.models.one.answers), len(harness.models.two.answers)) == (2, 0)

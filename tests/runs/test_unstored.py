@@ -14,10 +14,12 @@ from chat_app.core.events import Event, Finish, TextDelta
 from chat_app.llm.base import DEFAULT_OPTIONS, ProviderError, text_message
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCalls
+from chat_app.runs.model_access import ModelAccess
 from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.user_limits import UserLimits
 from testing.database import DatabaseUnderTest
+from testing.model_rules import FixedRules
 from testing.run_services import PATIENCE, RunHarness, run_harness
 
 PROMPT = (text_message("user", "hi"),)
@@ -28,8 +30,9 @@ def answers_with(**given: object) -> tuple[UnstoredAnswers, Models]:
         fake_models=True, embedded_model=False, chat_retries=0, **given
     )
     models = Models(settings)
-    calls = ModelCalls(models, settings)
-    return UnstoredAnswers(calls, UserLimits(settings), settings, lambda _: 0), models
+    calls = ModelCalls(models, settings, lambda *_: None)
+    access = ModelAccess(models, FixedRules())
+    return UnstoredAnswers(calls, UserLimits(settings), settings, lambda _: 0, access), models
 
 
 def user() -> Principal:
