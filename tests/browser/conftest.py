@@ -45,6 +45,14 @@ def sealed_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program
         yield one
 
 
+@pytest.fixture(scope="session")
+def first_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program at its first start, with short answers, and few users."""
+    given = {**GIVEN, "CHAT_MODEL": "fake:12x1"}
+    with running(tmp_path_factory.mktemp("first"), given=given) as one:
+        yield one
+
+
 @pytest.fixture(params=["program", "sealed_program"])
 def either_program(request: pytest.FixtureRequest) -> Program:
     """A story that replaces the session's token is lived with both kinds."""
@@ -71,7 +79,7 @@ async def agent() -> AsyncIterator[ToyAgent]:
         yield AGENT
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def mailbox() -> AsyncIterator[Mailbox]:
     async with listening() as one:
         yield one
@@ -79,15 +87,15 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def meet(browser: Browser) -> AsyncIterator[Meet]:
-    """Somebody with a browser profile of their own, at a program's address."""
+    """A user with a browser profile of their own, at a program's address."""
     contexts: list[BrowserContext] = []
 
-    async def somebody(name: str, url: str, **options: object) -> BrowserUser:
+    async def new_user(name: str, url: str, **options: object) -> BrowserUser:
         context = await browser.new_context(**options)  # pyright: ignore[reportArgumentType]
         contexts.append(context)
         return BrowserUser(url, context, await context.new_page(), name)
 
-    yield somebody
+    yield new_user
     for context in contexts:
         await close(context)
 

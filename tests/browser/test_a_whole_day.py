@@ -25,7 +25,7 @@ from testing.program import Program, free_port
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
-    """A program that sends letters and knows an OpenID provider."""
+    """A program that sends emails and knows an OpenID provider."""
     there = free_port()
     given = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
     one = Program(tmp_path, given=given | smtp_settings(mailbox) | acme_settings(there))

@@ -222,16 +222,16 @@ STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("state", STATES)
-async def test_nobody_is_kept_out(state: str, program: Program, meet: Meet, axe: str) -> None:
+async def test_every_state_is_accessible(
+    state: str, program: Program, meet: Meet, axe: str
+) -> None:
     ada = await meet("Ada", program.url)
     await STATES[state](ada)
     await _judge(ada.page, axe)
     assert ada.errors == []
 
 
-async def test_a_page_that_is_not_there_keeps_nobody_out(
-    program: Program, meet: Meet, axe: str
-) -> None:
+async def test_a_missing_page_is_accessible(program: Program, meet: Meet, axe: str) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
     await ada.open("/c/00000000-0000-4000-8000-000000000000")
@@ -239,7 +239,7 @@ async def test_a_page_that_is_not_there_keeps_nobody_out(
     await _judge(ada.page, axe)
 
 
-async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: str) -> None:
+async def test_the_settings_are_accessible(program: Program, meet: Meet, axe: str) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
     await ada.open("/settings")
@@ -248,7 +248,8 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
     await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
     for title in ("Account", "Security", "Chat", "Data"):
         await ada.page.set_viewport_size({"width": 360, "height": 640})
-        await ada.page.locator(".settings-menu").get_by_role("link", name=title).click()
+        # A link's name has what the page is about too, and that may have another's title.
+        await ada.page.locator(".settings-menu").get_by_text(title, exact=True).click()
         heading = ada.page.locator(".settings:not(.index) h1")
         await expect(heading).to_have_text(title, timeout=TIMEOUT_MS)
         await expect(ada.page.locator(".skeleton")).to_have_count(0)
@@ -260,7 +261,7 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
     assert ada.errors == []
 
 
-async def test_the_settings_of_a_chat_keep_nobody_out(
+async def test_the_settings_of_a_chat_are_accessible(
     program: Program, meet: Meet, axe: str
 ) -> None:
     ada = await meet("Ada", program.url)

@@ -1,12 +1,9 @@
 """The administration: only admins find it, and who loses the role loses what is open."""
 
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
-import pytest
 import pytest_asyncio
 from playwright.async_api import APIResponse, expect
 
@@ -20,10 +17,9 @@ from testing.browser_user import (
     ask_model,
     until_text,
 )
-from testing.program import Program, running
+from testing.program import Program
 from testing.site_roles import set_site_role
 
-GIVEN = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
 NOT_FOUND = "Page not found"
 PAGES = ("/admin", "/admin/overview", "/admin/people", "/admin.html", "//admin//index.html")
 
@@ -77,49 +73,6 @@ async def test_a_demotion_blanks_an_open_page(program: Program, root: BrowserUse
     assert root.errors == []
 
 
-async def test_the_link_of_the_first_start_makes_an_admin(
-    tmp_path_factory: pytest.TempPathFactory, meet: Meet
-) -> None:
-    with running(tmp_path_factory.mktemp("first"), given=GIVEN) as first:
-        link = re.search(r"http://\S+/setup#\S+", first.log.read_text())
-        assert link
-        ada = await meet("Ada", first.url)
-        await ada.page.goto(link[0])
-        # the token is out of the URL
-        await expect(ada.page).to_have_url(re.compile(r"/setup/?$"))
-        await ada.page.get_by_role("link", name="Create account").click()
-        await ada.page.fill("[name=email]", ada.email)
-        await ada.page.fill("[name=name]", ada.name)
-        await ada.page.fill("[name=password]", PASSWORD)
-        await ada.page.locator("form button[type=submit]").last.click()
-        await expect(ada.page.get_by_text(f"You are signed in as {ada.email}")).to_be_visible(
-            timeout=TIMEOUT_MS
-        )
-        await ada.page.get_by_role("button", name="Become the admin").click()
-        await expect(ada.page.locator(".figures")).to_be_visible(timeout=TIMEOUT_MS)
-        eve = await meet("Eve", first.url)
-        await eve.sign_up()
-        await eve.page.goto(link[0])
-        await eve.page.get_by_role("button", name="Become the admin").click()
-        await expect(eve.page.get_by_role("alert")).to_contain_text("doesn't work any more")
-        assert (await eve.context.request.get(f"{first.url}/admin")).status == 404
-        assert ada.errors == eve.errors == []
-
-
-async def test_a_public_installation_has_no_setup_page(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    given = {"APP_URL": "https://chat.example", "TRUSTED_PROXY_HOPS": "1"}
-    with running(tmp_path_factory.mktemp("public"), given=given) as public:
-        assert "chat-app user promote EMAIL" in public.log.read_text()
-        headers = {"Host": "chat.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "::1"}
-        async with httpx.AsyncClient(base_url=public.url, headers=headers) as client:
-            for path in ("/setup", "/nothing"):
-                answer = await client.get(path)
-                location = f"/signin?callbackUrl=%2F{path[1:]}"
-                assert (answer.status_code, answer.headers["location"]) == (303, location)
-
-
 async def test_an_admin_adds_disables_and_deletes(
     program: Program, meet: Meet, root: BrowserUser, axe: str
 ) -> None:
@@ -143,6 +96,7 @@ async def test_an_admin_adds_disables_and_deletes(
     await do("Disable")
     await eve.page.wait_for_url(SIGN_IN)  # its answer has ended with the session
     await expect(rows.get_by_text("Disabled", exact=True)).to_be_visible()
+    await expect(rows.locator('[data-action="Enable"] > summary')).to_be_focused()
     await do("Enable")
     await expect(rows.get_by_text("Disabled", exact=True)).to_have_count(0)
     await eve.sign_in()
@@ -150,14 +104,21 @@ async def test_an_admin_adds_disables_and_deletes(
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
     await do("Delete")
     await expect(rows).to_have_count(0)
+    await expect(page.get_by_text("No users match your search.")).to_be_visible()
     await eve.page.wait_for_url(SIGN_IN)
 
     email = f"new-{uuid4().hex[:8]}@example.com"
     await page.get_by_text("Add a user").click()
+    await page.get_by_label("Email").fill(root.email)
+    await page.get_by_label("Name").fill("New")
+    await page.get_by_role("button", name="Add user").click()
+    await expect(page.get_by_text("A user with this email already exists.")).to_be_visible()
+    await expect(page.get_by_label("Name")).to_have_value("New")
     await page.get_by_label("Email").fill(email)
     await page.get_by_role("button", name="Add user").click()
-    link = page.locator(".new-key .secret")
+    link = page.locator(".shown-once .secret")
     await expect(link).to_contain_text("/reset/new#")
+    await expect(page.get_by_label("Name")).to_have_value("")
     new = await meet("New", program.url)
     await new.page.goto(await link.inner_text())
     await new.page.fill("[name=password]", PASSWORD)
@@ -166,3 +127,42 @@ async def test_an_admin_adds_disables_and_deletes(
     await page.get_by_role("button", name="Done").click()
     await expect(link).to_have_count(0)
     assert root.errors == eve.errors == new.errors == []
+
+
+async def test_a_page_that_loads_says_so(root: BrowserUser) -> None:
+    await root.page.route_web_socket("**/_event/**", lambda _: None)
+    await root.open("/admin/people")
+    await expect(root.page.locator(".skeleton > .sr-only")).to_have_text("Loading")
+
+
+async def test_what_was_refused_is_seen_far_down_a_list(root: BrowserUser) -> None:
+    page = root.page
+    await page.set_viewport_size({"width": 360, "height": 320})
+    await root.open("/admin/people")
+    await page.get_by_role("searchbox").fill(root.email)
+    row = page.locator(".entries > li")
+    await expect(row).to_have_count(1, timeout=TIMEOUT_MS)
+    await row.get_by_text("Manage").click()
+    await row.locator('[data-action="Remove admin role"] > summary').click()
+    remove = row.get_by_role("button", name="Remove role")
+    await remove.scroll_into_view_if_needed()
+    await remove.click()
+    refused = page.locator(".notice").get_by_text("This is the only admin.")
+    await expect(refused).to_be_in_viewport()
+
+
+async def test_a_long_name_fits_a_phone(root: BrowserUser) -> None:
+    page = root.page
+    await page.set_viewport_size({"width": 360, "height": 640})
+    await root.open("/admin/organisations")
+    await page.get_by_text("Create an organisation").click()
+    await page.get_by_label("Name", exact=True).fill("W" * 100)
+    await page.get_by_label("Email of its owner").fill(root.email)
+    await page.get_by_role("button", name="Create organisation").click()
+    await expect(page.get_by_role("strong")).to_be_visible(timeout=TIMEOUT_MS)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await root.open("/admin/models")
+    await page.get_by_role("searchbox").fill("W" * 100)
+    await page.get_by_role("button", name="Show WWW").click()
+    await expect(page.get_by_text("In the chats of")).to_be_visible(timeout=TIMEOUT_MS)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360

@@ -1,7 +1,6 @@
 """A user makes an API key, a program works with it, and its user revokes it."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Page, expect
@@ -9,23 +8,10 @@ from playwright.async_api import Page, expect
 from chat_app.auth.keys.tokens import PATTERN
 from chat_app.client import ApiError, AsyncChatClient
 from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
-from testing.program import Program, running
+from testing.program import Program
 
 NAME = "Backup script"
 LONG_AGO = "2020-01-01 00:00:00.000000"
-
-
-@pytest.fixture(scope="module")
-def slow_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A program whose answers last longer than any test."""
-    given = {
-        "FAKE_MODELS": "true",
-        "EMBEDDED_MODEL": "false",
-        "CHAT_MODEL": "fake:1500x40",
-        "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
-    }
-    with running(tmp_path_factory.mktemp("slow"), given=given) as one:
-        yield one
 
 
 async def fill(page: Page) -> None:
@@ -38,7 +24,7 @@ async def fill(page: Page) -> None:
 async def make_key(ada: BrowserUser, page: Page) -> str:
     """Send the form, and copy the key."""
     await page.get_by_role("button", name="Create key").click()
-    shown = page.locator(".new-key code")
+    shown = page.locator(".shown-once code")
     await expect(shown).to_be_visible(timeout=TIMEOUT_MS)
     key = await shown.inner_text()
     assert re.fullmatch(PATTERN, key)
@@ -51,10 +37,10 @@ async def make_key(ada: BrowserUser, page: Page) -> str:
     return key
 
 
-async def test_a_key_is_made_used_and_revoked(slow_program: Program, meet: Meet) -> None:
-    ada = await meet("Ada", slow_program.url)
+async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
     await ada.sign_up()
-    slow_program.behind_its_back(
+    program.behind_its_back(
         "UPDATE auth_session SET authenticated_at = ?"
         " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
         LONG_AGO,
@@ -80,12 +66,12 @@ async def test_a_key_is_made_used_and_revoked(slow_program: Program, meet: Meet)
     await expect(row).to_contain_text(NAME, timeout=TIMEOUT_MS)
     assert key not in await page.content()
 
-    async with AsyncChatClient(slow_program.url, key) as program:
-        assert await program.threads() == []
+    async with AsyncChatClient(program.url, key) as client:
+        assert await client.threads() == []
         with pytest.raises(ApiError) as refused:
-            await program.models()
+            await client.models()
         assert refused.value.code == "insufficient_scope"
-        answer = await program.send("Hello?")
+        answer = await client.send("Hello?", model="fake:1500x40")
         while not answer.text:
             await anext(answer)
         await row.locator("summary").click()

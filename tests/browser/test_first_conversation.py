@@ -1,4 +1,4 @@
-"""A stranger's first day: clone, one command, a conversation, a crash, and all of it is there."""
+"""A new user's first day: clone, one command, a conversation, a crash, and all of it is there."""
 
 import shutil
 import subprocess
@@ -15,13 +15,13 @@ LONG = "Write a long story about the rain. Use many sentences."
 
 @pytest.fixture
 def clone(tmp_path: Path, root: Path) -> Path:
-    """The project as a stranger gets it, in an empty folder."""
+    """The project as a new user gets it, in an empty folder."""
     folder = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
     return folder
 
 
-async def test_a_stranger_clones_it_and_loses_nothing(
+async def test_a_new_user_clones_it_and_loses_nothing(
     clone: Path, tmp_path: Path, meet: Meet
 ) -> None:
     make = shutil.which("make")

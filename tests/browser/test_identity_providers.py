@@ -1,4 +1,4 @@
-"""Somebody's day with accounts elsewhere: in with one, another connected, the first taken away."""
+"""A user's day with accounts elsewhere: in with one, another connected, the first taken away."""
 
 import re
 from collections.abc import AsyncIterator

@@ -40,7 +40,7 @@ async def _ask(page: Page, text: str) -> None:
 
 
 async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
-    ada = await meet("Ada", program.url)
+    ada = await meet("Ada", program.url, permissions=["clipboard-write"])
     page = ada.page
     await ada.sign_up()
     await ada.sign_out()

@@ -1,4 +1,4 @@
-"""What a stranger can reach over the socket and over HTTP, without our page."""
+"""What another user can reach over the socket and over HTTP, without our page."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ WORDS = "kept between us"
 
 
 class HttpCaller:
-    """Somebody who speaks HTTP without a browser."""
+    """A user who speaks HTTP without a browser."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -20,12 +20,14 @@ from chat_app.states.feed import Feed
 from chat_app.states.page_window import PAGE
 from testing.browser import close
 from testing.browser_user import PASSWORD, answers
-from testing.program import Program, running
+from testing.program import Program
 from testing.socket_client import SocketClient, connect
 from testing.stream_chunks import chunks_of
 
 QUESTION = "Tell me about the rain."
 TOKENS = 100
+PACED = f"fake:{TOKENS}x20"
+"""A model that sends a token per 20 ms, so that each is a frame of its own."""
 ENVELOPE = 150
 """The most bytes of a frame, with the text of one token."""
 GROWTH = 1.05
@@ -42,19 +44,10 @@ SCRIPT_FILES, SCRIPT_BYTES = 18, 300_000
 what pages share into more of them."""
 
 HYDRATE = "reflex___state____state.hydrate_and_load"
-SEND = f"{ChatState.get_full_name()}.send"
-
-
-@pytest.fixture(scope="module")
-def paced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A program whose model sends a token per 20 ms, so that each is a frame of its own."""
-    given = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false", "CHAT_MODEL": f"fake:{TOKENS}x20"}
-    with running(tmp_path_factory.mktemp("paced"), given=given) as one:
-        yield one
 
 
 class SocketUser:
-    """Somebody with one tab, seen from the socket."""
+    """A user with one tab, seen from the socket."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -102,20 +95,12 @@ class SocketUser:
         async with connect(self.program.url, cookie=self.cookie) as socket:
             await socket.boot({"name": HYDRATE, "payload": {}, "router_data": place})
             await socket.until(lambda packet: '"is_hydrated_rx_state_": true' in json.dumps(packet))
-            yield SocketTab(socket, place)
+            yield SocketTab(socket)
 
 
 class SocketTab:
-    def __init__(self, socket: SocketClient, place: dict[str, Any]) -> None:
-        self._socket, self._place = socket, place
-
-    async def ask(self) -> list[Any]:
-        """Ask; the frames of the answer."""
-        thread = self._place["query"]["thread"]
-        payload = {"client_id": uuid4().hex, "thread": thread, "text": QUESTION}
-        event = {"name": SEND, "payload": payload, "router_data": self._place}
-        await self._socket.send_raw(f"42/_event,{json.dumps(['event', event])}")
-        return await self.answer()
+    def __init__(self, socket: SocketClient) -> None:
+        self._socket = socket
 
     async def answer(self) -> list[Any]:
         """The frames of the next answer as they came, once it is over."""
@@ -176,8 +161,8 @@ def cost(frames: list[Any]) -> float:
 
 
 @pytest.fixture
-def reader(paced: Program) -> Iterator[SocketUser]:
-    one = SocketUser(paced)
+def reader(program: Program) -> Iterator[SocketUser]:
+    one = SocketUser(program)
     yield one
     one.http.close()
 
@@ -185,11 +170,12 @@ def reader(paced: Program) -> Iterator[SocketUser]:
 async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thread(
     reader: SocketUser,
 ) -> None:
-    async with reader.tab(reader.thread()) as tab:
-        first = await tab.ask()
-        second = await tab.ask()
-    async with reader.tab(reader.seeded(MESSAGES)) as tab:
-        crowded = await tab.ask()
+    thread, long_thread = reader.thread(), reader.seeded(MESSAGES)
+    async with reader.tab(thread) as tab:
+        first = await tab.answer_in(thread, reader, PACED)
+        second = await tab.answer_in(thread, reader, PACED)
+    async with reader.tab(long_thread) as tab:
+        crowded = await tab.answer_in(long_thread, reader, PACED)
     for answer in (first, second, crowded):
         text = "".join(text_of(frame) for frame in answer)
         assert length_at_end(answer) == len(text), "the frames are not the answer"
@@ -203,7 +189,7 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
 
 async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: SocketUser) -> None:
     told: list[list[Any]] = []
-    for model in (f"fake:{TOKENS}x20", f"fake:think{TOKENS}:{TOKENS}x20"):
+    for model in (PACED, f"fake:think{TOKENS}:{TOKENS}x20"):
         thread = reader.thread()
         async with reader.tab(thread) as tab:
             told.append(await tab.answer_in(thread, reader, model))

@@ -24,7 +24,7 @@ NEW_PASSWORD = "violet kettle harbour thirty eight"
 QUESTION = "What does the phone say?"
 
 WORDS = 1_500
-"""What the model would say in a minute if nobody stopped it."""
+"""What the model would say in a minute if it were not stopped."""
 
 Ending = Callable[[BrowserUser, Program], Awaitable[None]]
 

@@ -28,7 +28,7 @@ async def to(person: BrowserUser, page: str) -> None:
     """Follow the links to a page of the settings."""
     await person.page.get_by_test_id("account-menu").click()
     await person.page.get_by_role("link", name="Settings").click()
-    await person.page.locator(".settings-menu").get_by_role("link", name=page).click()
+    await person.page.locator(".settings-menu").get_by_text(page, exact=True).click()
     heading = person.page.locator(".settings:not(.index) h1")
     await expect(heading).to_have_text(page, timeout=TIMEOUT_MS)
 
@@ -142,9 +142,7 @@ async def test_a_person_takes_everything_along_and_leaves(
     assert ada.errors == []
 
 
-async def test_somebody_signed_out_is_sent_to_sign_in_and_back(
-    program: Program, meet: Meet
-) -> None:
+async def test_an_anonymous_user_is_sent_to_sign_in_and_back(program: Program, meet: Meet) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
     await ada.sign_out()

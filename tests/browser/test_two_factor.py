@@ -1,4 +1,4 @@
-"""Passkeys and the second factor, as somebody meets them in Chromium."""
+"""Passkeys and the second factor, as users meet them in Chromium."""
 
 import re
 

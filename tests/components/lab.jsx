@@ -11,6 +11,7 @@ import { Composer, Starter } from "./chat/composer.jsx";
 import { ContextMeter } from "./chat/context_meter.jsx";
 import { EditButton, EditForm } from "./chat/edit_message.jsx";
 import { ModelPicker } from "./chat/model_picker.jsx";
+import { MoveDialog } from "./chat/organisations.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
 import { UndoBranch, VersionPicker } from "./chat/versions.jsx";
@@ -21,8 +22,10 @@ import { renderBlock } from "./markdown/markdown.jsx";
 import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx";
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
+import { KeepFocus } from "./ui/keep_focus.jsx";
 import { Notice } from "./ui/notice.jsx";
 import { isLoopback, OfflineBar } from "./ui/offline.jsx";
+import { ShownOnce } from "./ui/shown_once.jsx";
 
 const KINDS = {
   AnswerDetails,
@@ -42,10 +45,25 @@ const KINDS = {
   Dock,
   EditButton,
   EditForm,
+  KeptRows,
   MessageText,
   ModelPicker,
+  MoveDialog,
   OfflineBar,
   Scroller,
+  // In a section, as on its page.
+  ShownOnce: ({ isShown = true, ...props }) => (
+    <main>
+      <section>
+        <button type="button">Sessions</button>
+      </section>
+      <section>
+        <h2>API keys</h2>
+        {isShown && <ShownOnce {...props} />}
+      </section>
+      <KeepFocus />
+    </main>
+  ),
   Starter,
   UndoBranch,
   VersionPicker,
@@ -99,6 +117,39 @@ function Rows({ ids }) {
       <button type="button">{id}</button>
     </article>
   ));
+}
+
+/** Rows whose actions change, as in a list of users: [name, actions]; and a pager. */
+function KeptRows({ rows, isLast = false, onAct }) {
+  return (
+    <main>
+      <input type="search" aria-label="Search" />
+      <ul>
+        {rows.map(([name, actions]) => (
+          <li key={name}>
+            <button type="button">Manage {name}</button>
+            <div>
+              {actions.map((action) => (
+                <details key={action} open>
+                  <summary>
+                    {action} {name}
+                  </summary>
+                  <button type="button" onClick={() => onAct(action, name)}>
+                    Confirm: {action} {name}
+                  </button>
+                </details>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ul>
+      <button type="button">Previous page</button>
+      <button type="button" disabled={isLast}>
+        Next page
+      </button>
+      <KeepFocus />
+    </main>
+  );
 }
 
 /** A notice above a field, as beside the composer. */

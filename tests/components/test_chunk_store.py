@@ -174,7 +174,7 @@ async def test_a_reply_that_does_not_come_is_asked_for_again_later_and_later(pag
     assert got["asked"] == [1] * 8 + [2] * 3, "another gap is asked for at once"
 
 
-async def test_what_nobody_shows_is_not_asked_for_again_until_the_next_gap(page: Page) -> None:
+async def test_what_is_not_shown_is_not_asked_for_again_until_the_next_gap(page: Page) -> None:
     given = {"first": [["r", 0, 2, "c"]], "then": [["r", 0, 3, "d"]], "shown": False}
     got = await page.evaluate(RETRY, given)
     assert (got["before"], got["asked"]) == (1, [0, 0])
@@ -355,7 +355,7 @@ async def test_the_text_of_a_part_that_travelled_without_it_is_asked_for_until_i
     assert news == [False], "nothing new was said"
 
 
-async def test_texts_that_nobody_shows_are_forgotten_after_eight_more(page: Page) -> None:
+async def test_texts_that_are_not_shown_are_forgotten_after_eight_more(page: Page) -> None:
     kept = await page.evaluate(
         """() => {
             const store = lab.createChunkStore();

@@ -302,7 +302,7 @@ async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(page: Page) -
     await expect(field).to_have_value("for two")
 
 
-async def test_somebody_elses_draft_is_removed_and_not_shown(page: Page) -> None:
+async def test_the_draft_of_another_user_is_removed_and_not_shown(page: Page) -> None:
     field = await _mount(page, owner="ada")
     await field.fill("what Ada might say")
     await page.reload()

@@ -10,6 +10,7 @@ import { SessionWatch, SocketWatch } from "./auth/session.jsx";
 import { AnonymousOnly, AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, RovingList, RowMenu, TitleField } from "./chat/thread_list.jsx";
+import { KeepFocus } from "./ui/keep_focus.jsx";
 import { OwnOrigin } from "./ui/own_origin.jsx";
 
 const calls = [];
@@ -46,14 +47,17 @@ const accountForm = (given) => (
 );
 
 const section = (hasForm) => (
-  <section>
-    <h2>Passkeys</h2>
-    {hasForm && (
-      <AccountForm action="/api/account">
-        <button type="submit">Remove</button>
-      </AccountForm>
-    )}
-  </section>
+  <main>
+    <section>
+      <h2>Passkeys</h2>
+      {hasForm && (
+        <AccountForm action="/api/account">
+          <button type="submit">Remove</button>
+        </AccountForm>
+      )}
+    </section>
+    <KeepFocus />
+  </main>
 );
 
 // The row as the page has it: the field takes the link's place and gives it back.

@@ -19,6 +19,7 @@ from chat_app.pages.settings.security import password, sessions
 from chat_app.pages.sign_in import sign_in, sign_up
 from chat_app.reflex_ext import build
 from chat_app.settings import read_settings
+from chat_app.states.announcements import AnnouncementState
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -42,10 +43,10 @@ def app() -> Any:
 
 def test_signed_out_people_find_pages_that_load_nothing(app: _App) -> None:
     public = {route for route, page in app.pages.items() if "on_load" not in page}
+    for route in ("/signin", "/signup"):  # but for whether an account can be created
+        assert app.pages[route]["on_load"].fn.__name__ == "load_policy"
     assert public == {
-        "/signin",
         "/signin/code",
-        "/signup",
         "/signin/link",
         "/reset",
         "/reset/new",
@@ -60,18 +61,20 @@ def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
         listed = {route: page for route, page in app.pages.items() if route.startswith(menu.path)}
         assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
         assert {menu.path, *(page.path for page in menu.pages)} == set(listed)
-        assert tuple(listed[menu.path]["on_load"][1:]) == menu.pages[0].loads
+        assert tuple(listed[menu.path]["on_load"][1:-1]) == menu.pages[0].loads
+        assert {page["on_load"][-1] for page in listed.values()} == {AnnouncementState.watch}
     listed = {route for route in app.pages if route.startswith(MENU.path)}
     assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
 
 
-def test_the_settings_are_five_pages_and_each_marks_itself_in_the_menu() -> None:
+def test_the_settings_are_seven_pages_and_each_marks_itself_in_the_menu() -> None:
     listed = [page for page in PAGES if page.about]
-    assert [page.title for page in listed] == ["Account", "Security", "Chat", "API keys", "Data"]
+    titles = ["Account", "Security", "Chat", "API keys", "Organisations", "Usage", "Data"]
+    assert [page.title for page in listed] == titles
     for page in PAGES:
         shown = str(MENU.shown(page)().render())
         assert all((other.path in shown) is (other in listed) for other in PAGES)
-        assert shown.count("aria-current") == (page in listed)
+        assert shown.count("aria-current") == (page in listed or page.parent != "")
 
 
 def test_the_pages_of_earlier_versions_lead_to_sections_that_exist() -> None:
@@ -109,10 +112,16 @@ def _words(node: dict[str, Any]) -> str:
     return json.loads(text) if text.startswith('"') else "..."
 
 
-@pytest.mark.parametrize("page", [sign_up, new_password, *(p.sections for p in PAGES)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(sign_up, new_password),
+        *(page.sections for page in (*PAGES, *admin.PAGES) if page.path != "/admin/overview"),
+    ],
+)
 def test_a_label_and_its_hint_are_not_read_as_one_word(page: Any) -> None:
     nodes = _every(page().render())
-    labels = [node for node in nodes if node.get("name") in ('"label"', '"strong"')]
+    labels = [node for node in nodes if node.get("name") in ('"label"', '"strong"', '"th"')]
     assert labels
     for node in labels:
         pieces = list(filter(None, map(_words, _inside(node))))

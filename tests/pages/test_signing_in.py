@@ -177,7 +177,7 @@ async def test_coming_back_from_a_provider_takes_the_other_forms_along(
     assert await page.evaluate("Object.keys(sessionStorage)") == []
 
 
-async def test_who_comes_back_from_a_provider_as_nobody_tells_nobody(
+async def test_who_comes_back_from_a_provider_anonymous_tells_no_tab(
     context: BrowserContext,
 ) -> None:
     page = await opened_at(context, "/signin")
@@ -263,7 +263,7 @@ async def test_a_page_that_the_browser_keeps_is_empty_and_loads_anew_when_it_com
         await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
 
 
-async def test_a_form_that_let_somebody_in_keeps_nothing_of_them(page: Page) -> None:
+async def test_a_form_that_has_signed_in_keeps_nothing(page: Page) -> None:
     await _show(page)
     await _answers(page, f"{page.url}#in")
     await _try(page)

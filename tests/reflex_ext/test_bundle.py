@@ -16,7 +16,7 @@ from chat_app.reflex_ext.bundle import (
     require_socket,
     use_page_origin,
     write_fonts,
-    write_policy,
+    write_policies,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -69,9 +69,10 @@ def test_a_policy_stands_before_every_script_of_every_page(tmp_path: Path) -> No
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.write_text(page)
-    write_policy(tmp_path, "default-src 'self'")
-    tag = '<meta http-equiv="Content-Security-Policy" content="default-src &#x27;self&#x27;"/>'
+    write_policies(tmp_path, lambda path: f"default-src '{path.parent.name}'")
     for path in paths:
+        policy = f"default-src &#x27;{path.parent.name}&#x27;"
+        tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
         assert path.read_text() == page.replace("<head>", f"<head>{tag}")
 
 

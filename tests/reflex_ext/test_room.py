@@ -49,21 +49,42 @@ def private_names(tree: ast.AST) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+def classes(tree: ast.AST) -> dict[str, ast.ClassDef]:
+    """The classes of a module, by name."""
+    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+STATES = {
+    name: one
+    for path in FILES
+    if path.is_relative_to(ROOT / "chat_app" / "states")
+    for name, one in classes(ast.parse(path.read_text(encoding="utf-8"))).items()
+}
+"""What a state may derive from, besides `rx.State`."""
+
+
+def defined(one: ast.ClassDef) -> set[str]:
+    """What a class, and those of the project that it derives from, define."""
+    own = {
+        node.name
+        for node in ast.walk(one)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    own |= {
+        node.target.id
+        for node in one.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    bases = [STATES[name] for name in map(ast.unparse, one.bases) if name in STATES]
+    return own.union(*map(defined, bases))
+
+
 def foreign_members(tree: ast.AST) -> Iterator[str]:
-    """Private members that a state uses on itself and does not define."""
-    for one in ast.walk(tree):
-        if not isinstance(one, ast.ClassDef) or "rx.State" not in map(ast.unparse, one.bases):
+    """Private members that a state uses on itself, and neither it nor its bases here define."""
+    for one in classes(tree).values():
+        if "rx.State" not in map(ast.unparse, one.bases):
             continue
-        own = {
-            node.name
-            for node in ast.walk(one)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        own |= {
-            node.target.id
-            for node in one.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        }
+        own = defined(one)
         for node in ast.walk(one):
             if (
                 isinstance(node, ast.Attribute)
@@ -92,6 +113,7 @@ def test_a_module_uses_the_public_surface_of_reflex(path: Path) -> None:
         "rx.config._x",
         "self.router_data",
         "class A(rx.State):\n  def f(self): self._clean()",
+        "class A(NoticeState, rx.State):\n  def f(self): self._clean()",
     ],
 )
 def test_what_is_not_public_is_found(line: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from chat_app.audit.queries import AuditedUser
 from chat_app.db.tables import AuditEvent
-from chat_app.states.admin.audit import audit_item
+from chat_app.states.audit_log import audit_item
 
 AT = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 ADA = AuditedUser(uuid4(), "ada@example.org", "Ada")

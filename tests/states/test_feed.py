@@ -13,14 +13,16 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseBusy
 from chat_app.core.events import Event, PartDelta
+from chat_app.core.signals import Signal, user_topic
 from chat_app.llm.base import DEFAULT_OPTIONS, UNKNOWN_MODEL, CallOptions, PromptMessage
 from chat_app.runs.flush import FlushThrottle
-from chat_app.seed import seed_messages
+from chat_app.seed import seed_messages, seed_threads
 from chat_app.states import feed
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
+from chat_app.states.thread_list_view import PAGE
 from chat_app.states.views import stream_id
 from testing.reflex_tabs import (
     Harness,
@@ -295,6 +297,30 @@ async def test_other_tabs_learn_of_new_renamed_and_deleted_threads(harness: Harn
     await wait_for_value(tab, titles, [])
     await harness.live.threads.restore(ada, thread.id)
     await wait_for_value(tab, titles, ["Second"])
+    tab.close()
+
+
+async def test_threads_that_are_added_at_once_are_listed_wherever_they_belong(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    await harness.live.threads.create(ada, title="Mine")
+    tab = await open_tab(harness, ada)
+
+    async def listed() -> int:
+        state = await tab.state(ThreadListState)
+        return len(state.items) + len(state.older)
+
+    async def newest() -> str:
+        return (await tab.state(ThreadListState)).items[0].title
+
+    await seed_threads(harness.live.db, ada, 60, clock=harness.live.clock)
+    harness.live.bus.publish(user_topic(ada.user_id), Signal("threads"))
+    await wait_for_value(tab, listed, PAGE)
+    await tab.send(ThreadListState.more())
+    assert await listed() == 61
+    await harness.live.threads.create(ada, title="Last")
+    await wait_for_value(tab, newest, "Last")
     tab.close()
 
 

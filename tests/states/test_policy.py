@@ -11,11 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
+from chat_app.db.tables import AuthSession
 from chat_app.reflex_ext.tabs import tabs
 from chat_app.settings import read_settings
 from chat_app.states.auth import AuthState
@@ -23,13 +22,16 @@ from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import stream_id
-from testing.reflex_tabs import Harness, open_harness
+from testing.canary_users import CANARY
+from testing.reflex_tabs import Harness, Tab, open_harness
+from testing.role_actors import company, digests
 
 ROWS = table(read_settings().socket_frame_bytes)
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
 SIGNED_IN = sorted(name for name, row in ROWS.items() if row.access is Access.SIGNED_IN)
 ADMIN = sorted(name for name, row in ROWS.items() if row.access is Access.SITE_ADMIN)
-CLOSED = sorted(name for name, row in ROWS.items() if row.access is Access.CLOSED)
+FRESH = {Access.SIGNED_IN: "confirmed", Access.SITE_ADMIN: "sensitive"}
+ACTORS = ("anonymous", "revoked", "user", "demoted", "stale-admin", "admin")
 
 SECRET = "kept between us"
 
@@ -48,15 +50,33 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "model_id": "fake",
         "model": "fake",
         "options": {"instructions": "Be brief.", "temperature": 0.5, "effort": "low"},
+        "organisation": of.get("organisation", ""),
         "request": "request-1",
         "stream_id": of["stream_id"],
         "part": 0,
         "have": 0,
         "message": "A sentence.",
         "refused": "client-1",
+        "days": 7,
+        "announcement_id": str(uuid4()),
+        "version": 1,
+        "org_id": of.get("organisation", str(uuid4())),
+        "role": "",
+        "choice": "off",
     }
     if name.endswith(".add_user"):
         fitting["form"] = {"email": "new@example.com", "name": ""}
+    if name.endswith("audit_state.search"):
+        fitting["form"] = {"action": "", "email": "", "since": "", "until": ""}
+    if name.endswith("sign_up_policy_state.save"):
+        fitting["form"] = {"mode": "closed", "domains": ""}
+    if name.endswith("announcement_list_state.save"):
+        fitting["form"] = {"announcement": "", "text": "Words.", "starts": "", "ends": ""}
+    if name.endswith(".ask"):
+        member = of.get("user", str(uuid4()))
+        fitting["form"] = {"member": member, "minutes": "15", "reason": "A good reason."}
+    if name.endswith("admin_organisations_state.create"):
+        fitting["form"] = {"name": "New", "email": "eve@example.com"}
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
 
@@ -65,7 +85,9 @@ async def belongings(harness: Harness, principal: Principal) -> dict[str, Any]:
     sent = await harness.live.runs.send(principal, text=SECRET, client_id="c1", model="fake:5x0")
     async for _ in harness.live.runs.follow(principal, sent.run_id):
         pass
+    made = await harness.live.organisations.create(principal, "Team")
     return {
+        "organisation": str(made.id),
         "user": str(principal.user_id),
         "thread": str(sent.thread_id),
         "message": str(sent.message_id),
@@ -89,7 +111,7 @@ def test_every_registered_handler_has_a_row() -> None:
     assert registered() == {name for name in ROWS if ".tests___" not in name}
 
 
-def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> None:
+def test_only_the_frameworks_handlers_and_what_precedes_a_session_are_for_anyone() -> None:
     anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.access is Access.PUBLIC}
     assert anyone == {
         "hydrate",
@@ -97,55 +119,13 @@ def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> No
         "set_is_hydrated",
         "on_load_internal",
         "on_auth_change",
+        "load_policy",
     }
 
 
 def test_every_handler_of_the_administration_is_for_admins() -> None:
     theirs = {name for name in OWN if ".chat_app___states___admin___" in name}
     assert set(ADMIN) == {name for name in theirs if not name.endswith(".setvar")}
-
-
-@pytest.mark.parametrize("name", ADMIN)
-async def test_who_is_no_admin_runs_no_handler_of_the_administration(
-    harness: Harness, name: str
-) -> None:
-    admin = await harness.user("root@example.com")
-    await harness.live.site_roles.promote(admin.user_id)
-    eve = await harness.user("eve@example.com")
-    hers = await belongings(harness, eve)
-    demoted = await harness.tab(admin)
-    await demoted.send(AuthState.on_auth_change())
-    await harness.live.site_roles.demote(admin.user_id)
-    before = await administered(harness)
-    for tab, reason in (
-        (await harness.tab(None), "signed out"),
-        (await harness.tab(eve), "role"),
-        (demoted, "role"),
-    ):
-        refused, told = app.policy.refused[reason], len(tab.updates)
-        await tab.call(name, arguments(name, hers))
-        assert app.policy.refused[reason] == refused + 1
-        assert [update for update in tab.updates[told:] if update.delta or update.events] == []
-    assert await administered(harness) == before
-
-
-@pytest.mark.parametrize("name", [name for name in ADMIN if ROWS[name].is_fresh])
-async def test_a_sensitive_event_of_a_session_that_is_not_fresh_leads_to_the_step_up(
-    harness: Harness, name: str
-) -> None:
-    admin = await harness.user("root@example.com")
-    await harness.live.site_roles.promote(admin.user_id)
-    eve = await harness.user("eve@example.com")
-    hers = await belongings(harness, eve)
-    async with harness.live.db.system("auth", write=True) as session:
-        (await session.require(AuthSession, admin.credential_id)).authenticated_at -= timedelta(1)
-    before = await administered(harness)
-    tab = await harness.tab(admin)
-    told, refused = len(tab.updates), app.policy.refused["not fresh"]
-    await tab.call(name, arguments(name, hers))
-    assert app.policy.refused["not fresh"] == refused + 1
-    assert "/settings/confirm?callbackUrl=%2F" in str(tab.updates[told:])
-    assert await administered(harness) == before
 
 
 @pytest.mark.parametrize(
@@ -170,26 +150,122 @@ def test_a_form_is_read_as_the_page_sends_it(sent: Any, is_valid: bool) -> None:
         row.check(payload)
 
 
-async def administered(harness: Harness) -> list[str]:
-    """Every row that the administration changes."""
-    async with harness.live.db.system("administration") as session:
-        tables = User, AuthSession, Account, OneTimeToken
-        rows = [row for table in tables for row in (await session.exec(select(table))).all()]
-        return sorted(row.model_dump_json() for row in rows)
+VERDICTS = """
+            anonymous   revoked     user    demoted  stale-admin  admin
+PUBLIC      runs        runs        runs    runs     runs         runs
+SIGNED_IN   signed-out  signed-out  runs    runs     runs         runs
+confirmed   signed-out  signed-out  runs    runs     not-fresh    runs
+SITE_ADMIN  signed-out  signed-out  role    role     runs         runs
+sensitive   signed-out  signed-out  role    role     not-fresh    runs
+CLOSED      closed      closed      closed  closed   closed       closed
+"""
+"""What becomes of an event, by the access of its handler. Those that want a fresh sign-in are
+`confirmed` (of users) and `sensitive` (of admins). `demoted` was an admin a moment ago."""
 
 
-@pytest.mark.parametrize("name", SIGNED_IN)
-async def test_anonymous_runs_no_handler(harness: Harness, name: str) -> None:
-    ada = await harness.user("ada@example.com")
-    hers = await belongings(harness, ada)
-    before, calls = await everything(harness, ada, hers), model_calls(harness)
-    tab = await harness.tab(None)
-    refused = app.policy.refused["signed out"]
-    await tab.call(name, arguments(name, hers), hers["thread"])
-    assert app.policy.refused["signed out"] == refused + 1
-    assert SECRET not in tab.text()
-    assert await everything(harness, ada, hers) == before
+def verdicts(actor: str) -> dict[str, str]:
+    """The verdict on each handler."""
+    heads, *lines = [line.split() for line in VERDICTS.strip().splitlines()]
+    column = [*heads].index(actor) + 1
+    by_rule = {words[0]: words[column].replace("-", " ") for words in lines}
+    return {
+        name: by_rule[FRESH[row.access] if row.is_fresh else row.access.name]
+        for name, row in ROWS.items()
+    }
+
+
+async def tab_of(harness: Harness, actor: str) -> Tab:
+    """A tab of a new actor, as `VERDICTS` calls it."""
+    if actor == "anonymous":
+        return await harness.tab(None)
+    user = await harness.user(f"{uuid4().hex}@example.com")
+    if actor in ("demoted", "stale-admin", "admin"):
+        await harness.live.site_roles.promote(user.user_id)
+    tab = await harness.tab(user)
+    await tab.send(AuthState.on_auth_change())
+    if actor == "demoted":
+        await harness.live.site_roles.demote(user.user_id)
+    if actor == "revoked":
+        await harness.live.sessions.revoke(user, user.credential_id)
+    if actor == "stale-admin":
+        async with harness.live.db.system("auth", write=True) as session:
+            (await session.require(AuthSession, user.credential_id)).authenticated_at -= timedelta(
+                1
+            )
+    return tab
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+async def test_what_is_refused_changes_and_shows_nothing(harness: Harness, actor: str) -> None:
+    hers = await belongings(harness, await harness.user("ada@example.com"))
+    refused = {name: word for name, word in verdicts(actor).items() if word != "runs"}
+    one = await tab_of(harness, actor)
+    # the role is read for each event, so each is the first one after the demotion
+    tabs = [await tab_of(harness, actor) if actor == "demoted" else one for _ in refused]
+    before, calls = await digests(harness.live.db), model_calls(harness)
+    wrong = dict[str, object]()
+    for (name, word), tab in zip(refused.items(), tabs, strict=True):
+        seen, told = app.policy.refused.copy(), len(tab.updates)
+        await tab.call(name, arguments(name, hers), hers["thread"])
+        if (found := app.policy.refused - seen) != {word: 1}:
+            wrong[name] = found
+        news = [update for update in tab.updates[told:] if update.delta or update.events]
+        leads_to = "/settings/confirm?callbackUrl=%2F" if word == "not fresh" else ""
+        if leads_to not in str(news) or bool(news) != bool(leads_to):
+            wrong[f"{name} shows"] = news
+    assert wrong == {}
+    assert SECRET not in "".join(tab.text() for tab in tabs)
+    assert await digests(harness.live.db) == before
     assert model_calls(harness) == calls
+
+
+@pytest.mark.parametrize("actor", ["stale-admin", "admin"])
+async def test_an_admin_runs_the_handlers_of_the_administration(
+    harness: Harness, actor: str
+) -> None:
+    hers = await belongings(harness, await harness.user("ada@example.com"))
+    allowed = verdicts(actor)
+    tab = await tab_of(harness, actor)
+    seen = app.policy.refused.copy()
+    for name in ADMIN:
+        if allowed[name] == "runs":
+            target = await harness.user(f"{uuid4().hex}@example.com")
+            await tab.call(name, arguments(name, {**hers, "user": str(target.user_id)}))
+            assert app.policy.refused == seen, name
+    assert SECRET not in tab.text()
+
+
+@pytest.mark.parametrize(
+    ("role", "is_site_admin"), [("admin", False), ("owner", False), ("", True)]
+)
+async def test_what_admins_are_shown_has_no_text_of_a_colleague(
+    harness: Harness, role: str, is_site_admin: bool
+) -> None:
+    acme = await company(harness.live)
+    org_id = str(acme.org_id)
+    for ids in (acme.colleague.ids, acme.private_ids):
+        hers = {**ids, "organisation": org_id, "stream_id": stream_id(UUID(ids["message"]))}
+        who = await acme.actor(role, is_site_admin=is_site_admin)
+        for name in (*SIGNED_IN, *ADMIN):
+            if "user_id" in ROWS[name].arguments:  # not the colleague, whose chats have to stay
+                hers["user"] = str((await acme.actor("member")).principal.user_id)
+            tab = await harness.tab(who.principal)
+            tab.organisation = org_id if "organisation_pages" in name else ""
+            ends = name in ADMIN and name.endswith(".delete")  # the organisation has to stay too
+            of = {**hers, "organisation": str(uuid4())} if ends else hers
+            future = await tab.start(name, arguments(name, of), hers["thread"])
+            if not name.endswith((".open", ".watch")):
+                await future.wait_all()
+            await tab.call("reflex___state____state.set_is_hydrated", {"value": True})
+            shown = tab.text()
+            if is_site_admin:  # who sees the names of organisations
+                shown = re.sub(rf'"name": "{CANARY} (team|others)"', "", shown)
+            assert CANARY not in shown, name
+            tab.close()
+    tab = await harness.tab(acme.colleague.principal)
+    thread = acme.colleague.ids["thread"]
+    await tab.send(AuthState.on_auth_change(), thread)
+    assert CANARY in tab.text(), "the colleague is shown it"
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
@@ -199,6 +275,7 @@ async def test_another_user_changes_and_reads_nothing(harness: Harness, name: st
     before = await everything(harness, ada, hers)
     eve = await harness.user("eve@example.com")
     missing = {
+        "organisation": str(uuid4()),
         "user": str(uuid4()),
         "thread": str(uuid4()),
         "message": str(uuid4()),
@@ -220,26 +297,6 @@ async def test_another_user_changes_and_reads_nothing(harness: Harness, name: st
         tab.close()
     assert texts[0] == texts[1]
     assert await everything(harness, ada, hers) == before
-
-
-@pytest.mark.parametrize("name", SIGNED_IN)
-async def test_a_revoked_session_runs_no_handler(harness: Harness, name: str) -> None:
-    ada = await harness.user("ada@example.com")
-    hers = await belongings(harness, ada)
-    tab = await harness.tab(ada)
-    await harness.live.sessions.revoke(ada, ada.credential_id)
-    calls = model_calls(harness)
-    await tab.call(name, arguments(name, hers), hers["thread"])
-    assert SECRET not in tab.text()
-    assert model_calls(harness) == calls
-
-
-@pytest.mark.parametrize("name", CLOSED)
-async def test_a_closed_handler_does_not_run(harness: Harness, name: str) -> None:
-    tab = await harness.tab(await harness.user("ada@example.com"))
-    refused = app.policy.refused["closed"]
-    await tab.call(name, {"var_name": "thread", "value": "x"})
-    assert app.policy.refused["closed"] == refused + 1
 
 
 def model_calls(harness: Harness) -> int:
@@ -276,7 +333,7 @@ def test_a_payload_is_valid_or_refused(name: str, data: st.DataObject) -> None:
         checked = row.check(payload)
     except ValueError:
         return
-    required = set(row.arguments) - {"vars", "hashes", "refused", "model"}
+    required = set(row.arguments) - {"vars", "hashes", "refused", "model", "organisation"}
     assert required <= set(checked) <= set(row.arguments)
     assert all(isinstance(checked[name], str | int | dict) for name in checked if checked[name])
 
