@@ -8,6 +8,8 @@ from screenshots import account_scenes as account_scenes  # its scenes go on the
 from screenshots import admin_scenes as admin_scenes
 from screenshots import answer_scenes as answer_scenes
 from screenshots import chat_scenes as chat_scenes
+from screenshots import current_organisation_scenes as current_organisation_scenes
+from screenshots import organisation_scenes as organisation_scenes
 from screenshots import viewports
 from screenshots.programs import Programs, open_programs
 from screenshots.scene import SCENES, Scene

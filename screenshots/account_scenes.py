@@ -69,7 +69,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("letter-sent")
+@scene("email-sent")
 async def _(programs: Programs) -> Page:
     ada = await programs.anonymous_user(programs.program())
     await ada.open("/reset")
@@ -79,7 +79,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("letter-worn-out")
+@scene("link-expired")
 async def _(programs: Programs) -> Page:
     ada = await programs.anonymous_user(programs.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
@@ -227,10 +227,18 @@ async def _(programs: Programs) -> Page:
     for name in ("Backup script", "Phone"):
         await ada.page.fill("#api-key-name", name)
         await ada.page.get_by_role("button", name="Create key").click()
-        await expect(ada.page.locator(".new-key code")).to_be_visible()
+        await expect(ada.page.locator(".shown-once code")).to_be_visible()
         if name == "Backup script":
             await ada.page.get_by_role("button", name="Done").click()
     await ada.page.locator(".revoke summary").first.click()
+    return ada.page
+
+
+@scene("settings-usage")
+async def _(programs: Programs) -> Page:
+    """Nothing was used yet."""
+    ada = await _at(programs, "usage", "Usage")
+    await expect(ada.page.get_by_text("No model was used in these days.")).to_be_visible()
     return ada.page
 
 

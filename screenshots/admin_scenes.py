@@ -60,7 +60,7 @@ async def _(programs: Programs) -> Page:
     await root.page.get_by_label("Email").fill(f"new-{root.email}")
     await root.page.get_by_label("Name").fill("Grace")
     await root.page.get_by_role("button", name="Add user").click()
-    await expect(root.page.locator(".new-key .secret")).to_contain_text("/reset/new#")
+    await expect(root.page.locator(".shown-once .secret")).to_contain_text("/reset/new#")
     await expect(row).to_have_count(2)
     return root.page
 
@@ -76,6 +76,17 @@ async def _(programs: Programs) -> Page:
         await ended(root.page, "failed")
     await root.open("/admin/models")
     await expect(root.page.get_by_text("Paused", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
+    return root.page
+
+
+@scene("admin-usage")
+async def _(programs: Programs) -> Page:
+    root = await _admin(programs)
+    await root.open("/")
+    await root.ask("What can be counted?")
+    await ended(root.page, "complete")
+    await root.open("/admin/usage")
+    await expect(root.page.locator(".usage-bars")).to_be_visible(timeout=TIMEOUT_MS)
     return root.page
 
 

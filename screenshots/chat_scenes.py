@@ -94,13 +94,14 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-async def _open_drawer(page: Page, viewport: Viewport) -> None:
+async def open_drawer(page: Page, viewport: Viewport) -> None:
+    """Open the drawer with the list, where there is one."""
     if viewport.is_narrow and not await page.locator("#sidebar").is_visible():
         await page.get_by_role("button", name="Your chats").click()
         await viewports.apply(page, viewport)
 
 
-@scene("list", _open_drawer)
+@scene("list", open_drawer)
 async def _(programs: Programs) -> Page:
     ada, thread = await _with_a_past(programs)
     await ada.open(f"/c/{thread}")
@@ -108,20 +109,21 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-async def _open_menu(page: Page, viewport: Viewport) -> None:
-    await _open_drawer(page, viewport)
+async def open_menu(page: Page, viewport: Viewport) -> None:
+    """Open the account menu."""
+    await open_drawer(page, viewport)
     if not await page.locator("#account-menu").is_visible():
         await page.get_by_test_id("account-menu").click()
     await viewports.apply(page, viewport)
 
 
-@scene("account", _open_menu)
+@scene("account", open_menu)
 async def _(programs: Programs) -> Page:
     ada, _thread = await _with_a_past(programs)
     return ada.page
 
 
-@scene("rename", _open_drawer)
+@scene("rename", open_drawer)
 async def _(programs: Programs) -> Page:
     ada, _thread = await _with_a_past(programs)
     await ada.page.locator(".row").nth(2).hover()
@@ -130,7 +132,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("search", _open_drawer)
+@scene("search", open_drawer)
 async def _(programs: Programs) -> Page:
     ada, thread = await _with_a_past(programs)
     await ada.open(f"/c/{thread}")
@@ -140,7 +142,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("nothing-found", _open_drawer)
+@scene("nothing-found", open_drawer)
 async def _(programs: Programs) -> Page:
     ada, _thread = await _with_a_past(programs)
     await ada.page.get_by_label("Search chats").fill("elephants on the moon")
@@ -148,7 +150,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("undo", _open_drawer)
+@scene("undo", open_drawer)
 async def _(programs: Programs) -> Page:
     ada, _thread = await _with_a_past(programs)
     await ada.page.locator(".row").nth(1).hover()
@@ -233,7 +235,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("long-title", _open_drawer)
+@scene("long-title", open_drawer)
 async def _(programs: Programs) -> Page:
     return await _told(programs, "An uncommonly long title about the tides " * 4, samples.TIDES)
 
