@@ -7,6 +7,7 @@ measured in `streams`.
 import asyncio
 import statistics
 from collections.abc import Callable
+from itertools import count
 from uuid import uuid4
 
 from benchmarks.asks import Server, ask_of, post, rounds, to_program, together, warm_servers
@@ -22,7 +23,7 @@ _TOKENS, _PACE = 600, 20
 _CLIENTS = 30
 _ARRIVING = 5.0
 """Seconds within which the clients ask."""
-_STREAM_TOKENS = 500
+_STREAM_TOKENS = 150
 """How long the answers are, so that the first ones are still written when the last client asks."""
 _BYTES = 62
 """The most bytes of a token, where the format can have so few."""
@@ -38,7 +39,12 @@ def measure(env: Environment) -> list[Row]:
 async def _measure(env: Environment) -> list[Row]:
     _, bare, least = await warm_servers(env)
     wires = {path: Server(env.url, env.pid, *wire) for path, wire in _WIRES.items()}
-    sizes = [await _bytes(env, path, server) for path, server in wires.items()]
+    sizes = await asyncio.gather(
+        *(
+            _bytes(path, server, env.crowd[first : first + _TIMES])
+            for first, (path, server) in zip(count(0, _TIMES), wires.items(), strict=False)
+        )
+    )
     found = await rounds([*wires.values(), bare, least], lambda one: _first_token(env, one))
     *ours, bares, leasts = found
     more = [
@@ -57,9 +63,9 @@ async def _measure(env: Environment) -> list[Row]:
     return [*sizes, *more]
 
 
-async def _bytes(env: Environment, path: str, server: Server) -> Row:
+async def _bytes(path: str, server: Server, members: list[BenchmarkUser]) -> Row:
     """The bytes of a token, beside those that the format must have, and that it usually has."""
-    sizes = await asyncio.gather(*(_size(env, server, number) for number in range(_TIMES)))
+    sizes = await asyncio.gather(*(_size(server, member) for member in members))
     floor = FORMATS[path].floor(tokens(_TOKENS), MODEL)
     usual = FORMATS[path].usual_bytes(tokens(_TOKENS), MODEL)
     return row(
@@ -71,10 +77,10 @@ async def _bytes(env: Environment, path: str, server: Server) -> Row:
     )
 
 
-async def _size(env: Environment, server: Server, number: int) -> float:
+async def _size(server: Server, member: BenchmarkUser) -> float:
     """The bytes of the body of an answer for each of its tokens."""
     reader: Body = await connect(server.url, Body)
-    await ask_of(server, env.crowd[number], fresh(_TOKENS, _PACE), reader)
+    await ask_of(server, member, fresh(_TOKENS, _PACE), reader)
     return len(reader.body) / _TOKENS
 
 

@@ -45,6 +45,11 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
         "value": True,
         "vars": {},
         "hashes": [],
+        "days": 30,
+        "organisation": thread,
+        "org_id": thread,
+        "announcement_id": message,
+        "version": 1,
     }
 
 

@@ -61,17 +61,17 @@ async def timing(samples: int = 200) -> Result:
         }
         wrong, told = 0, []
 
-        async def no_letter() -> None:
+        async def no_email() -> None:
             pass
 
-        letters = count(1)
+        counts = count(1)
 
-        async def letter_came() -> None:
+        async def email_came() -> None:
             """Before the next question, because the process that measures takes it in."""
-            await mailbox.until(next(letters))
+            await mailbox.until(next(counts))
 
         for name, ask in asked.items():
-            rest = no_letter if name == "password" else letter_came
+            rest = no_email if name == "password" else email_came
             apart, alike = await _compared(ask, rest, known.email, samples)
             wrong += (apart > MAX_APART) + (not alike)
             told.append(f"{name} {apart:.1%}{'' if alike else ' and other answers'}")

@@ -12,7 +12,12 @@ from resilience.attack_connections import (
 from resilience.attack_content_flash import flash
 from resilience.attack_flood import flood
 from resilience.attack_handler_fuzz import handler_fuzz
-from resilience.attack_isolation import foreign_handlers, foreign_routes, isolation_machine
+from resilience.attack_isolation import (
+    foreign_handlers,
+    foreign_routes,
+    isolation_machine,
+    membership_machine,
+)
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_model_sizes import oversized_answers
 from resilience.attack_origins import (
@@ -63,6 +68,7 @@ SCENARIOS: dict[str, Scenario] = {
     "foreign-routes": with_own_program(foreign_routes),
     "foreign-handlers": with_own_program(foreign_handlers),
     "isolation-machine": isolation_machine,
+    "membership-machine": membership_machine,
     "flood": with_own_program(flood),
     "unfinished-bodies": with_own_program(unfinished_bodies),
     "malformed-bodies": with_own_program(malformed_bodies),
