@@ -14,6 +14,7 @@ from chat_app.reflex_ext.build import COMMANDS, set_defaults
 from chat_app.reflex_ext.bundle import (
     AppConfig,
     PortablePages,
+    SharedPage,
     keep_equal_lockfiles,
     leave_out,
 )
@@ -64,7 +65,10 @@ config = AppConfig(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     disable_plugins=[SitemapPlugin],
-    plugins=[PortablePages("routes/[c].$[thread]._index", policy_of_page)],
+    plugins=[
+        SharedPage("routes/[c].$[thread]._index", page_of="routes/_index"),
+        PortablePages("routes/[c].$[thread]._index", policy_of_page),
+    ],
     bun_path=bun if bun.exists() else rx.constants.Bun.DEFAULT_PATH,
     **ports,
 )

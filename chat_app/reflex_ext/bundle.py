@@ -1,9 +1,10 @@
 """The built pages: made to work on every port and origin, and to load a chat's scripts at once.
 
 Reflex writes one address into the scripts, React Router leaves routes with arguments out of its
-preloads, and Vite writes small fonts into the styles, where the pages' policy refuses them. The
+preloads, and Vite writes small fonts into the styles, where the pages' policy refuses them. A
 plugin changes all three after each build. Pages for another host keep the address of the server,
-and have their policy in them, because no gateway sends it.
+and have their policy in them, because no gateway sends it. Another plugin lets two routes share
+their page.
 """
 
 import base64
@@ -64,6 +65,26 @@ class PortablePages(Plugin):
         if api_origin:
             require_socket(client, api_origin)
             write_policies(client, lambda page: self._policy(page, api_origin))
+
+
+class SharedPage(Plugin):
+    """Makes a route show the very page of another one, which stays as it is from one to the other.
+
+    Reflex writes each route a component of its own, and React makes everything anew where another
+    component comes: the focus, what is open and what was just pressed would be lost.
+
+    Args:
+        route: The route, as React Router calls it.
+        page_of: The other one; both were added with the same page and the same arguments.
+    """
+
+    def __init__(self, route: str, page_of: str) -> None:
+        self._route, self._page_of = route, page_of
+
+    def pre_compile(self, **context: Any) -> None:
+        """Replace the module of the route."""
+        module = f'export {{ default }} from "./{Path(self._page_of).name}.jsx";\n'
+        context["add_modify_task"](f"app/{self._route}.jsx", lambda _: module)
 
 
 class AppConfig(rx.Config):

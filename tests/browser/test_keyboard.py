@@ -1,6 +1,9 @@
 """A whole visit without a mouse."""
 
-from playwright.async_api import Page, expect
+import asyncio
+import re
+
+from playwright.async_api import Page, Route, expect
 
 from testing.browser_user import PASSWORD, SIGN_IN, Meet, composer, until_done, until_text
 from testing.program import Program
@@ -9,9 +12,9 @@ FAR = 25
 """More stops than any way across the page has."""
 FOCUSED = """() => {
     const one = document.activeElement;
-    if (one === document.body) return "";
+    if (one === document.body) return ["", false];
     const named = one.getAttribute("aria-label") || one.innerText || one.name || "";
-    return named.trim().replace(/\\s+/g, " ");
+    return [named.trim().replace(/\\s+/g, " "), one.matches(":focus-visible")];
 }"""
 
 INSIDE = """() => {
@@ -25,10 +28,10 @@ async def _walk(page: Page, wanted: str, *, key: str = "Tab") -> None:
     passed: list[str] = []
     for _ in range(FAR):
         await page.keyboard.press(key)
-        name = await page.evaluate(FOCUSED)
+        name, is_seen = await page.evaluate(FOCUSED)
         passed.append(name)
         if name.startswith(wanted):
-            assert await page.evaluate("document.activeElement.matches(':focus-visible')")
+            assert is_seen
             return
     raise AssertionError(f"{wanted!r} was not on the way: {passed}")
 
@@ -184,3 +187,48 @@ async def test_escape_leaves_a_title_as_it_was_and_the_drawer_open(
     await ada.page.keyboard.press("Escape")
     await expect(row).to_have_text("echo: Rain")
     await expect(row).to_be_focused()
+
+
+async def test_a_chat_that_opens_leaves_all_as_it_is(program: Program, meet: Meet) -> None:
+    """The first message leads to another route, whose script comes while the user goes on."""
+    may_load = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_load.wait()
+        await route.continue_()
+
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await page.route(re.compile(r"/_c_\.__thread_\._index"), hold)
+    await ada.sign_up()
+    await _ask(page, "A question about the sea")
+    await until_text(page, 30)
+    await _walk(page, "Stop answer")
+    assert await page.evaluate("location.pathname") == "/"
+
+    await page.locator(".app").evaluate("app => { app.dataset.before = '' }")
+    may_load.set()
+    await page.wait_for_url("**/c/*")
+    await expect(page.get_by_test_id("stop")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await until_done(page)
+    await expect(composer(page)).to_be_focused()
+
+    await _walk(page, "New chat", key="Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("What can I help with?")).to_be_visible()
+    await expect(composer(page)).to_be_focused()
+    await expect(page.locator(".app[data-before]")).to_have_count(1)
+
+
+async def test_a_link_of_the_menu_keeps_the_focus(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ada.open("/settings")
+    await expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
+    for title in ("Security", "API keys"):
+        await _walk(page, title)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+        await expect(page.get_by_role("link", name=title)).to_be_focused()

@@ -336,6 +336,16 @@ CONTRACTS = (
         lambda: "post_build(static_dir=static_dir)" in source("reflex.utils.build:build"),
     ),
     Contract(
+        "Plugin.pre_compile",
+        "a new chat and an open one are one page (reflex_ext/bundle.py)",
+        lambda: (
+            "add_modify_task=" in source("reflex.compiler.compiler:compile_app")
+            and resolve("reflex.compiler.utils:get_page_path")("c/[thread]").endswith(
+                "app/routes/[c].$[thread]._index.jsx"
+            )
+        ),
+    ),
+    Contract(
         "__spa-fallback.html",
         "the scripts of a chat are preloaded at every URL of a chat (reflex_ext/bundle.py)",
         lambda: (

@@ -62,6 +62,7 @@ export function Composer(props) {
   const drafts = useRef(/** @type {any} */ (null));
   const sent = useRef({ text: "", id: "" }); // the last text given to the server, and its id
   const shownKey = useRef(/** @type {string | null} */ (null));
+  const begunKey = useRef(""); // of the chat that a message has just begun
   const [state, setState] = useState("idle");
   const [alert, setAlert] = useState("");
   const waiting = useRef(false);
@@ -126,7 +127,10 @@ export function Composer(props) {
   useLayoutEffect(() => {
     if (!accepted) return;
     drafts.current.accepted(accepted);
-    if (takeOpening(sessionStorage, accepted)) onOpen?.();
+    if (takeOpening(sessionStorage, accepted)) {
+      begunKey.current = draftKey;
+      onOpen?.();
+    }
     if (accepted !== sent.current.id) return;
     put(remaining(field.current.value, sent.current.text));
     sent.current = { text: "", id: "" };
@@ -152,6 +156,10 @@ export function Composer(props) {
   }, [offline]);
 
   useEffect(() => {
+    // The page opens the chat by itself: who has gone on since the message was sent stays there.
+    const isBegun = draftKey === begunKey.current;
+    begunKey.current = "";
+    if (isBegun && document.activeElement !== document.body) return;
     // The message that the URL names gets the focus where there is one.
     const isNamed = new URLSearchParams(location.search).has("message");
     if (!isNamed && !matchMedia(TOUCH).matches) field.current.focus({ preventScroll: true });

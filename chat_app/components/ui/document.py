@@ -41,7 +41,10 @@ scroll_to_hash = ScrollToHash.create
 
 
 class KeepFocus(rx.Component):
-    """Keeps the focus in the element that it stands in when what has it is removed."""
+    """Keeps the focus in the element that it stands in when what has it is removed.
+
+    And on what this page and the one before it both have, such as a link of the menu.
+    """
 
     library = script("ui/keep_focus")
     tag = "KeepFocus"

@@ -1,9 +1,10 @@
 // @ts-check
 // The keyboard's place on a page whose lists change: when what has the focus is removed, or can't be
-// used any more, the focus goes on to what stands there then. Without it the keyboard and a screen
+// used any more, the focus goes on to what stands there then. And the page of another route takes the
+// place of this one as a whole: what both have keeps the focus. Without it the keyboard and a screen
 // reader begin anew at the top of the page.
 
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 
 const CONTROLS = "summary, button, a[href], input, select, textarea";
 const TYPED_IN = "textarea, select, input:not([type=checkbox], [type=radio])";
@@ -76,9 +77,46 @@ const focusHeading = (path) => {
   heading.focus();
 };
 
+/** @type {{tag: string, label: string, index: number} | null} */
+let left = null; // what had the focus on the page that is being replaced
+
+/** @param {Element} element */
+const labelOf = (element) => element.getAttribute("aria-label") ?? element.textContent ?? "";
+
+/**
+ * The elements of a kind that are called the same.
+ *
+ * @param {string} tag
+ * @param {string} label
+ * @returns {HTMLElement[]}
+ */
+const called = (tag, label) => {
+  const all = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(tag));
+  return [...all].filter((element) => labelOf(element) === label);
+};
+
+/** Focus what had the focus on the page before this one, where this page has it too. */
+export const useFocusOfPageBefore = () => {
+  useLayoutEffect(() => {
+    if (left) called(left.tag, left.label)[left.index]?.focus({ preventScroll: true });
+    left = null;
+    return () => {
+      const element = document.activeElement;
+      if (!(element instanceof HTMLElement && element.matches(CONTROLS))) return;
+      const [tag, label] = [element.localName, labelOf(element)];
+      left = { tag, label, index: called(tag, label).indexOf(element) };
+      // The next page is there at once, in the same commit of React, or it does not ask.
+      queueMicrotask(() => {
+        left = null;
+      });
+    };
+  }, []);
+};
+
 /** Watches the element that it stands in. */
 export const KeepFocus = () => {
   const mark = useRef(/** @type {HTMLSpanElement | null} */ (null));
+  useFocusOfPageBefore();
 
   useEffect(() => {
     const root = mark.current?.parentElement;
