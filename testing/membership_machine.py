@@ -89,6 +89,8 @@ class Invited:
     token: str
     is_open: bool = True
     is_expired: bool = False
+    joined: Member | None = None
+    """The membership that it was accepted for."""
 
 
 @dataclass
@@ -192,6 +194,14 @@ class PredictedMemberships:
             if one.token == token and one.is_open and not one.is_expired:
                 return id_
         return None
+
+    def has_joined_by(self, token: str, who: Person) -> bool:
+        """Whether a user accepted the invitation of a token, and has not left since."""
+        return any(
+            one.joined is not None and one.joined is self.members[one.org_id].get(who.id)
+            for one in self.invitations.values()
+            if one.token == token
+        )
 
 
 class Memberships(RuleBasedStateMachine):
@@ -437,7 +447,7 @@ class Memberships(RuleBasedStateMachine):
         one = self.model.invitations[id_] if id_ else None
         expected: Refusal = None
         if one is None:
-            expected = InvalidToken
+            expected = None if self.model.has_joined_by(token, actor) else InvalidToken
         elif one.email != actor.email:
             expected = InvitationForAnother
         elif self.model.role(actor, one.org_id):
@@ -445,6 +455,7 @@ class Memberships(RuleBasedStateMachine):
         if self.tries(expected, self.invitations.accept(actor.principal, token)) and one:
             one.is_open = False
             self.model.join(actor, one.org_id, one.role)
+            one.joined = self.model.members[one.org_id][actor.id]
 
     @rule(who=people, pick=picks)
     def accept_any(self, who: int, pick: int) -> None:

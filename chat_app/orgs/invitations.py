@@ -1,9 +1,10 @@
 """Invitations: an email with a link, by which its recipient joins an organisation.
 
 A link works once, for seven days, and only for a signed-in user whose verified email is the one
-that was invited: who merely sees the link can do nothing with it. Where no mail server is set up,
-no user can verify an email. There the member who invites hands the link over, and so vouches for
-its recipient: the email need only be that of their account.
+that was invited: who merely sees the link can do nothing with it. Whoever has joined by it may open
+it again, since the first response may be lost: that changes no role. Where no mail server is set
+up, no user can verify an email. There the member who invites hands the link over, and so vouches
+for its recipient: the email need only be that of their account.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, func, or_, select, update
+from sqlmodel import and_, col, delete, func, or_, select, update
 
 from chat_app import audit
 from chat_app.auth.account.memberships import open_invitation, publish_role
@@ -258,19 +259,22 @@ class Invitations:
             token: From the link.
 
         Raises:
-            InvalidToken: It is used, revoked, expired or unknown.
+            InvalidToken: It is revoked, expired or unknown, or used, unless by this user.
         """
         async with self.db.system("organisations") as session:
             found = await session.exec(select(Invitation.email).where(*self._is_valid(token)))
             email = found.first()
             if email is None:
-                raise InvalidToken
+                used = await find_accepted(session, principal, _has_token(token))
+                if used is None:
+                    raise InvalidToken
+                return EmailLinkPreview(used.email, "click", "")
             user = None if principal is None else await session.get(User, principal.user_id)
         is_recipient = user is not None and user.email == email
         return EmailLinkPreview(email, "click" if is_recipient else "session", "")
 
     async def accept(self, principal: Principal, token: str) -> UUID:
-        """Join the organisation of an invitation.
+        """Join the organisation of an invitation; idempotent while the user belongs to it.
 
         Args:
             principal: The recipient.
@@ -280,14 +284,16 @@ class Invitations:
             The id of the organisation.
 
         Raises:
-            InvalidToken: It is used, revoked, expired or unknown.
+            InvalidToken: It is revoked, expired or unknown, or used, unless by this user.
             InvitationForAnother: The user has another email.
             EmailNotVerified: The user's email is not verified, and emails can be sent.
             Conflict: The user is a member already, or belongs to too many organisations.
         """
         async with self._write() as session:
-            user = await session.get(User, principal.user_id)
-            used = await end_invitation(session, self._is_valid(token), accepted_at=self.clock())
+            user, now = await session.get(User, principal.user_id), self.clock()
+            used = await end_invitation(session, self._is_valid(token), accepted_at=now)
+            if used is None and (joined := await join_again(session, principal, _has_token(token))):
+                return joined
             if used is None or user is None:
                 raise InvalidToken
             # raised inside the transaction, so that the link stays valid for its recipient
@@ -295,7 +301,7 @@ class Invitations:
                 raise InvitationForAnother
             if user.email_verified_at is None and self.mail.mailer.delivery == "smtp":
                 raise EmailNotVerified
-            await join_by(session, self.bus, principal, used, self.clock())
+            await join_by(session, self.bus, principal, used, now)
         return used.org_id
 
     async def purge(self) -> None:
@@ -306,8 +312,7 @@ class Invitations:
             await session.exec(delete(Invitation).where(or_(*(col(end) < before for end in ends))))
 
     def _is_valid(self, token: str) -> tuple[ColumnElement[bool], ...]:
-        has_token = col(Invitation.token_hash) == hash_token(token[:_MAX_LENGTH])
-        return has_token, *open_invitation(self.clock())
+        return _has_token(token), *open_invitation(self.clock())
 
     def _require_delivery(self) -> None:
         """Refuse what needs an email while none can be queued.
@@ -370,6 +375,13 @@ async def join_by(
 
     New tabs of the user begin in the organisation.
 
+    Args:
+        session: The transaction.
+        bus: Receives a signal.
+        principal: The user.
+        used: The invitation.
+        now: The `accepted_at` of the invitation, by which `find_accepted` knows the user.
+
     Raises:
         Conflict: They are a member already, or belong to too many organisations.
     """
@@ -385,6 +397,57 @@ async def join_by(
         details={"role": used.role},
     )
     publish_role(session, bus, user_id, org_id, "joined")
+
+
+async def find_accepted(
+    session: SystemSession, principal: Principal | None, wanted: ColumnElement[bool]
+) -> EndedInvitation | None:
+    """The invitation by which a user has become the member that they still are.
+
+    Args:
+        session: A transaction.
+        principal: The user, if any.
+        wanted: The condition of one invitation.
+    """
+    if principal is None:
+        return None
+    is_theirs = (
+        col(Membership.org_id) == col(Invitation.org_id),
+        col(Membership.created_at) == col(Invitation.accepted_at),
+        col(Membership.user_id) == principal.user_id,
+    )
+    found = await session.exec(
+        select(Invitation.org_id, Invitation.email, Invitation.role)
+        .join(Membership, and_(*is_theirs))
+        .where(wanted)
+    )
+    row = found.first()
+    return None if row is None else EndedInvitation(*row)
+
+
+async def join_again(
+    session: SystemSession, principal: Principal, wanted: ColumnElement[bool]
+) -> UUID | None:
+    """Repeat an acceptance whose response may be lost; the role stays as it is.
+
+    Args:
+        session: The transaction.
+        principal: The user.
+        wanted: The condition of one invitation.
+
+    Returns:
+        The id of the organisation, in which new tabs of the user begin; None if they did not accept
+        the invitation, or have left since.
+    """
+    used = await find_accepted(session, principal, wanted)
+    if used is None:
+        return None
+    await choose_organisation(session, principal.user_id, used.org_id)
+    return used.org_id
+
+
+def _has_token(token: str) -> ColumnElement[bool]:
+    return col(Invitation.token_hash) == hash_token(token[:_MAX_LENGTH])
 
 
 async def _open_invitation(session: SystemSession, org_id: UUID, invitation_id: UUID) -> Invitation:

@@ -19,7 +19,12 @@ from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Invitation, Organisation, User
 from chat_app.orgs.events import record
-from chat_app.orgs.invitations import EmailNotVerified, end_invitation, join_by
+from chat_app.orgs.invitations import (
+    EmailNotVerified,
+    end_invitation,
+    join_again,
+    join_by,
+)
 from chat_app.orgs.roles import checked_role
 
 
@@ -79,6 +84,8 @@ class ReceivedInvitations:
     async def accept(self, principal: Principal, invitation_id: UUID) -> UUID:
         """Join the organisation of an invitation of the user's verified email, without its link.
 
+        Idempotent, as `Invitations.accept`.
+
         Returns:
             The id of the organisation.
 
@@ -88,11 +95,14 @@ class ReceivedInvitations:
             Conflict: The user is a member already, or belongs to too many organisations.
         """
         async with self._write() as session:
-            mine = await self._is_received(session, principal, invitation_id)
-            used = await end_invitation(session, mine, accepted_at=self.clock())
+            mine, now = await self._is_received(session, principal, invitation_id), self.clock()
+            used = await end_invitation(session, mine, accepted_at=now)
             if used is None:
-                raise NotFound
-            await join_by(session, self.bus, principal, used, self.clock())
+                joined = await join_again(session, principal, col(Invitation.id) == invitation_id)
+                if joined is None:
+                    raise NotFound
+                return joined
+            await join_by(session, self.bus, principal, used, now)
         return used.org_id
 
     async def decline(self, principal: Principal, invitation_id: UUID) -> None:

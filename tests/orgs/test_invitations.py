@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import col, select, update
@@ -35,26 +35,78 @@ async def test_the_recipient_joins_by_the_link_once(harness: OrgHarness) -> None
     assert (await harness.now(bob)).memberships == {}  # and cached
     assert await live.invitations.accept(bob, token) == org
     assert (await harness.now(bob)).memberships == {org: "admin"}
-    for call in (live.invitations.accept, live.invitations.preview):
-        with pytest.raises(InvalidToken):
-            await call(bob, token)
     assert await live.invitations.open(ada, org) == []
 
 
-async def test_of_twenty_who_accept_at_once_one_joins(harness: OrgHarness) -> None:
+async def test_an_invitation_that_is_accepted_twenty_times_at_once_counts_once(
+    harness: OrgHarness,
+) -> None:
     ada, bob = await harness.person("ada"), await harness.person("bob")
     org = await harness.organisation(ada)
+    harness.time.passes(hours=1)
     token = await harness.invite(ada, org, "bob@chat.example")
-
-    async def accept() -> bool:
-        try:
-            await harness.live.invitations.accept(bob, token)
-        except (InvalidToken, Conflict):
-            return False
-        return True
-
+    accept = harness.live.invitations.accept
     async with asyncio.timeout(60):
-        assert (await asyncio.gather(*(accept() for _ in range(20)))).count(True) == 1
+        assert await asyncio.gather(*(accept(bob, token) for _ in range(20))) == [org] * 20
+    assert (await harness.roles(org))[bob.user_id] == "member"
+    assert await _acceptances(harness) == 1
+
+
+async def _acceptances(harness: OrgHarness) -> int:
+    """How many the audit log has."""
+    async with harness.live.db.system("audit") as session:
+        rows = await session.exec(
+            select(AuditEvent).where(AuditEvent.action == "invitation_accepted")
+        )
+        return len(rows.all())
+
+
+@pytest.mark.parametrize("has_link", [True, False])
+async def test_whoever_has_joined_may_accept_again_since_the_response_may_be_lost(
+    harness: OrgHarness, *, has_link: bool
+) -> None:
+    ada, bob, eve = [await harness.person(name) for name in ("ada", "bob", "eve")]
+    live, org = harness.live, await harness.organisation(ada, member=eve)
+    own = await harness.organisation(bob)
+    harness.time.passes(hours=1)
+    token = await harness.invite(ada, org, "bob@chat.example")
+    (sent,) = await live.received_invitations.of(bob)
+
+    async def accept(who: Principal) -> UUID:
+        if has_link:
+            return await live.invitations.accept(who, token)
+        return await live.received_invitations.accept(who, sent.id)
+
+    refused = InvalidToken if has_link else NotFound
+    assert await accept(bob) == org
+    harness.time.passes(hours=1)
+    await live.members.change_role(ada, org, bob.user_id, "admin")
+    await live.organisations.choose(bob, own)
+    assert await accept(bob) == org
+    preview = await live.invitations.preview(bob, token)
+    assert (preview.email, preview.requirement) == ("bob@chat.example", "click")
+    assert (await harness.now(bob)).memberships == {org: "admin", own: "owner"}
+    assert [one.id for one in await live.organisations.of(bob) if one.is_chosen] == [org]
+    assert await _acceptances(harness) == 1
+
+    # to others it is used, members or not
+    for who in (ada, eve, await harness.person("new")):
+        with pytest.raises(refused):
+            await accept(who)
+        with pytest.raises(InvalidToken):
+            await live.invitations.preview(who, token)
+    with pytest.raises(InvalidToken):
+        await live.invitations.preview(None, token)
+
+    # and to a recipient who has left, also when another invitation brings them back
+    await live.members.leave(bob, org)
+    for again in (False, True):
+        if again:
+            await live.invitations.accept(bob, await harness.invite(ada, org, "bob@chat.example"))
+        with pytest.raises(refused):
+            await accept(bob)
+        with pytest.raises(InvalidToken):
+            await live.invitations.preview(bob, token)
     assert (await harness.roles(org))[bob.user_id] == "member"
 
 
@@ -168,10 +220,12 @@ async def test_the_recipient_answers_without_the_link(harness: OrgHarness) -> No
     assert await received.accept(bob, to_acme) == acme
     await received.decline(bob, to_other)
     assert (await harness.now(bob)).memberships == {acme: "admin"}
-    for which in (to_acme, to_other):
-        for answer in (received.accept, received.decline):
-            with pytest.raises(NotFound):
-                await answer(bob, which)
+    for answer, which in (
+        *((received.accept, to_other), (received.decline, to_other)),
+        (received.decline, to_acme),
+    ):
+        with pytest.raises(NotFound):
+            await answer(bob, which)
     with pytest.raises(InvalidToken):
         await live.invitations.accept(bob, token)
     assert await received.of(bob) == await live.invitations.open(ada, other) == []
