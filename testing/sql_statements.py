@@ -1,4 +1,4 @@
-"""Which statements ran, how SQLite goes about each, and a database that is lost at one of them."""
+"""Which statements ran, and how SQLite goes about each."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from chat_app.core.errors import DatabaseUnreachable
 from chat_app.db.prepared import Compiled
 
 
@@ -54,18 +53,3 @@ def statements() -> Iterator[Statements]:
     finally:
         event.remove(Engine, "before_cursor_execute", note)
         Compiled.bind = bind
-
-
-@contextmanager
-def lost_at(about: str) -> Iterator[None]:
-    """Lose the database at each statement that holds a text, while the block lasts."""
-
-    def lose(conn, cursor, statement, parameters, context, executemany) -> None:
-        if about in statement:
-            raise DatabaseUnreachable
-
-    event.listen(Engine, "before_cursor_execute", lose)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "before_cursor_execute", lose)

@@ -85,7 +85,10 @@ async def fetch(_request: Request, principal: Principal) -> ChatDefaultsResponse
 @routes.signed_in("PATCH", "/api/account/chat-defaults", body=OptionsChange, max_bytes=MAX_BYTES)
 async def change(_request: Request, principal: Principal, body: OptionsChange) -> None:
     """Choose what new chats begin with."""
-    model_id = ""
+    model = None
     if body.model:
-        model_id = (await services().model_access.of(principal)).get_anywhere(body.model).id
-    await services().new_chat_options.change(principal, body.options, model_id=model_id)
+        model = (await services().model_access.of(principal)).get_anywhere(body.model).id
+    if body.options:
+        await services().new_chat_options.change(principal, body.options)
+    if model is not None:
+        await services().profiles.choose_model(principal, model)

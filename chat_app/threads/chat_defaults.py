@@ -1,4 +1,4 @@
-"""What new chats of a user begin with: the model, and the options of their answers."""
+"""What new chats of a user begin with: the options of their answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from chat_app.auth.account.profile import store_model
 from chat_app.auth.principal import Principal
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
@@ -39,33 +38,25 @@ class NewChatOptions:
             else cap_options(ChatOptions.of_row(row.options), self.settings)
         )
 
-    async def change(
-        self, principal: Principal, options: Mapping[str, Any], *, model_id: str = ""
-    ) -> None:
-        """Choose some of the options anew, and the model; both or nothing.
+    async def change(self, principal: Principal, options: Mapping[str, Any]) -> None:
+        """Choose some of the options anew.
 
         Args:
             principal: The user.
             options: What changes, by the fields of `ChatOptions`.
-            model_id: The model, which the caller has checked; empty if it stays.
 
         Raises:
             InvalidInput: A choice is beyond its cap.
         """
         try:
-            await self._store(principal, options, model_id)
+            await self._store(principal, options)
         except IntegrityError:
             # stored for the first time twice at once (PostgreSQL); now there is a row
-            await self._store(principal, options, model_id)
+            await self._store(principal, options)
+        self.bus.publish(user_topic(principal.user_id), Signal("user"))
 
-    async def _store(self, principal: Principal, options: Mapping[str, Any], model_id: str) -> None:
-        # unrestricted, because the model is in the user's row
-        async with self.db.system("auth", write=True) as session:
-            session.publish(self.bus, user_topic(principal.user_id), Signal("user"))
-            if model_id:
-                await store_model(session, principal.user_id, model_id)
-            if not options:
-                return
+    async def _store(self, principal: Principal, options: Mapping[str, Any]) -> None:
+        async with self.db.write(principal) as session:
             row = await session.get(ChatDefaults, principal.user_id, with_for_update=True)
             stored = {} if row is None else row.options
             chosen = changed_options(stored, options, self.settings).row

@@ -7,7 +7,6 @@ import pytest
 
 from testing.chat_api import ChatApi, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
-from testing.sql_statements import lost_at
 
 EFFORTS = "'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'"
 DEFAULTS = "/api/account/chat-defaults"
@@ -49,21 +48,6 @@ async def test_a_new_chat_begins_with_its_users_defaults(chat_api: ChatApi) -> N
     await chat_api.call("alice", "PATCH", DEFAULTS, json={"temperature": 1})
     thread_id = asked.headers["x-thread-id"]
     assert await of_thread(chat_api, thread_id) == {**kept, "model": "one"}
-
-
-@pytest.mark.parametrize("lost", ["SET chosen_model=", "INTO chat_defaults"])
-async def test_the_model_and_the_options_are_stored_together_or_not_at_all(
-    chat_api: ChatApi, lost: str
-) -> None:
-    chosen = {"model": "two", "instructions": "Be brief.", "temperature": 0.2, "effort": "low"}
-    with lost_at(lost):
-        assert (await chat_api.call("alice", "PATCH", DEFAULTS, json=chosen)).status_code == 503
-    assert (await chat_api.call("alice", "GET", DEFAULTS)).json() == {"model": None, **UNSET}
-    assert (await chat_api.call("alice", "PATCH", DEFAULTS, json=chosen)).status_code == 204
-    assert (await chat_api.call("alice", "GET", DEFAULTS)).json() == chosen
-    # the model alone leaves the options
-    assert (await chat_api.call("alice", "PATCH", DEFAULTS, json={"model": "one"})).is_success
-    assert (await chat_api.call("alice", "GET", DEFAULTS)).json() == {**chosen, "model": "one"}
 
 
 async def test_a_form_sends_texts_and_its_empty_fields_leave_options_to_the_model(

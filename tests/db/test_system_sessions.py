@@ -58,7 +58,6 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/orgs/received_invitations.py": {"organisations"},
     "chat_app/runs/finalize.py": {"run recovery"},
     "chat_app/runs/log.py": {"run log"},
-    "chat_app/threads/chat_defaults.py": {"auth"},
     "chat_app/threads/client_reports.py": {"sweep"},
     "chat_app/threads/purge.py": {"sweep"},
     "chat_app/threads/search_backlog.py": {"search backlog"},

@@ -5,7 +5,6 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlmodel import col, delete, select, update
 
@@ -15,7 +14,6 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Picture, User
 
 NAME_MAX_LENGTH = 100
@@ -96,7 +94,9 @@ class Profiles:
     async def choose_model(self, principal: Principal, model_id: str) -> None:
         """Keep a model for the user's new chats; the caller has checked that it is offered."""
         async with self.db.system("auth", write=True) as session:
-            await store_model(session, principal.user_id, model_id)
+            await session.exec(
+                update(User).where(col(User.id) == principal.user_id).values(chosen_model=model_id)
+            )
         self._publish(principal)
 
     async def chosen_model(self, principal: Principal) -> str:
@@ -117,8 +117,3 @@ class Profiles:
 
     def _publish(self, principal: Principal) -> None:
         self.bus.publish(user_topic(principal.user_id), Signal("user"))
-
-
-async def store_model(session: SystemSession, user_id: UUID, model_id: str) -> None:
-    """Keep a model for a user's new chats, in the caller's transaction."""
-    await session.exec(update(User).where(col(User.id) == user_id).values(chosen_model=model_id))
