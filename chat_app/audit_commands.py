@@ -71,9 +71,12 @@ def verify_log(
     The exit code is 0 if every seal fits, 3 if the log was changed, and 4 if nothing can be
     checked.
     """
-    from chat_app.audit.verify import parse_head, verify
+    from chat_app.audit.verify import InvalidHead, parse_head, verify
 
-    noted = None if head is None else parse_head(head)
+    try:
+        noted = None if head is None else parse_head(head)
+    except InvalidHead as error:
+        raise typer.BadParameter(error.message, param_hint="--head") from None
     found = with_services(lambda services: verify(services.db, services.keyring, noted))
     _report(found)
     if found.count:
@@ -105,6 +108,8 @@ def export_log(
             f"There is no action {unknown[0]!r}. The actions: {', '.join(get_args(Action))}.",
             param_hint="--action",
         )
+    if since and until and until < since:
+        raise typer.BadParameter("It is before --since.", param_hint="--until")
     filters = Filters(
         actions=[one for one in get_args(Action) if one in (action or ())],
         since=since,

@@ -10,15 +10,18 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from chat_app.audit_commands import audit
 from chat_app.command_services import migrate_database, with_services
 from chat_app.core.errors import ChatError, DatabaseUnreachable
 from chat_app.settings import ConfigError, Settings, read_settings, settings
 from chat_app.settings.database import using_data_dir
+from chat_app.settings.validation import problem_of
 from chat_app.usage_commands import print_usage
 from chat_app.user_commands import UserEmail, user
 
@@ -40,11 +43,30 @@ _SERVER_UNREACHABLE = (
     "password."
 )
 
+_MAX_THREADS = 100_000
+"""What `seed` writes in a minute or two; they take 0.5 GB."""
+_MAX_MESSAGES = 10_000
+"""They are one transaction of about three seconds; a server waits five for its own turn."""
+
 _started_in = Path()
 """Where the command was called: paths in its arguments begin there."""
 
+
+class _Commands(TyperGroup):
+    """The commands; a wrong argument is told in the words of a wrong setting."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):
+                error.message = problem_of(error.__cause__.errors()[0])
+            raise
+
+
 cli = typer.Typer(
     name="chat-app",
+    cls=_Commands,
     help="A private chat application for language models.",
     no_args_is_help=True,
     add_completion=False,
@@ -280,8 +302,12 @@ def move(
 @cli.command()
 def seed(
     email: UserEmail,
-    threads: Annotated[int, typer.Option(min=0, help="Number of short threads.")] = 0,
-    messages: Annotated[int, typer.Option(min=0, help="One thread with this many messages.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=_MAX_THREADS, help="Number of short threads.")
+    ] = 0,
+    messages: Annotated[
+        int, typer.Option(min=0, max=_MAX_MESSAGES, help="One thread with this many messages.")
+    ] = 0,
 ) -> None:
     """Fill an account with sample conversations."""
     from chat_app.core.signals import Signal, user_topic

@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +11,11 @@ import typer
 
 from chat_app.command_services import with_services
 from chat_app.core.clock import utc_now
+from chat_app.core.errors import InvalidInput
 from chat_app.core.text import visible_line
 
 if TYPE_CHECKING:
     from chat_app.usage.queries import UsageRow
-
-_FORMATS = ["%Y-%m-%d"]
 
 _NO_USER = "(deleted accounts)"
 
@@ -38,12 +37,19 @@ class UsageFormat(StrEnum):
     CSV = "csv"
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("It must look like 2026-01-31.") from None
+
+
 def print_usage(
     since: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, metavar="DAY", help="The first day.")
+        date | None, typer.Option(parser=_day, metavar="DAY", help="The first day.")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, metavar="DAY", help="The last day.")
+        date | None, typer.Option(parser=_day, metavar="DAY", help="The last day.")
     ] = None,
     by: Annotated[SummedBy, typer.Option(help="What to sum for each of.")] = SummedBy.MODEL,
     form: Annotated[UsageFormat, typer.Option("--format")] = UsageFormat.TABLE,
@@ -56,9 +62,10 @@ def print_usage(
     from chat_app.usage.ledger import COUNTERS
     from chat_app.usage.queries import every_sum, typed_period
 
-    period = typed_period(
-        since.date() if since else None, until.date() if until else None, utc_now()
-    )
+    try:
+        period = typed_period(since, until, utc_now())
+    except InvalidInput as error:
+        raise typer.BadParameter(error.message, param_hint="--until") from None
     rows = with_services(lambda services: every_sum(services.db, period, by.value))
     lines = [(_name(by, row), *(getattr(row.sums, name) for name in COUNTERS)) for row in rows]
     if form is UsageFormat.CSV:

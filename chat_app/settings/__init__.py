@@ -185,6 +185,8 @@ def read_settings(**overrides: object) -> Settings:
         raise ConfigError(error_sentence(error.errors()[0])) from None
     except UnicodeDecodeError:
         raise ConfigError(".env must be a text in UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f".env cannot be read: {error.strerror}") from None
     except Exception as error:  # of an identity provider, or of the file .env
         raise ConfigError(str(error).splitlines()[0]) from None
 

@@ -35,10 +35,10 @@ class DatabaseSettings(SettingsGroup):
     """PostgreSQL: the same database, with the role that owns the tables, for migrations only. The
     server does without it if `chat-app migrate` gets it."""
 
-    deleted_days: int = Field(30, ge=1)
+    deleted_days: int = Field(30, ge=1, le=36_500)
     """Days after which a deleted chat is removed for good."""
 
-    client_reports_days: int = Field(90, ge=1)
+    client_reports_days: int = Field(90, ge=1, le=36_500)
     """Days after which what AssistantCloud's clients report is removed: runs, feedback, events and
     scores."""
 
@@ -50,7 +50,7 @@ class DatabaseSettings(SettingsGroup):
                 value = _POSTGRES + value.removeprefix(prefix)
         if value and not value.startswith((_POSTGRES, _SQLITE)):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
-        if value in (_SQLITE, f"{_SQLITE}:memory:"):
+        if value in (_SQLITE, f"{_SQLITE}:memory:") or (value.startswith(_SQLITE) and "?" in value):
             raise ValueError("must name a file, for example sqlite+aiosqlite:////srv/chat.db")
         if split_url(value) is None:
             raise ValueError(

@@ -60,6 +60,7 @@ _SENTENCES = {
     "greater_than_equal": "must be at least {ge}",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "has too many digits",
     "int_type": "must be a whole number",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
@@ -67,10 +68,21 @@ _SENTENCES = {
     "model_type": "must be an object in braces",
     "string_too_short": "must not be empty",
     "string_type": "must be a text",
+    "string_unicode": "must be a text in UTF-8",
     "too_short": "must not be empty",
     "tuple_type": "must be a list in brackets",
 }
 """What is wrong with a value, by the type of pydantic's error."""
+
+
+def problem_of(error: ErrorDetails) -> str:
+    """What is wrong with a value, in our words and without its name.
+
+    Args:
+        error: An error of a `ValidationError`.
+    """
+    known = _SENTENCES.get(error["type"])
+    return known.format_map(error.get("ctx", {})) if known else error["msg"].removeprefix(_OURS)
 
 
 def error_sentence(error: ErrorDetails) -> str:
@@ -80,10 +92,8 @@ def error_sentence(error: ErrorDetails) -> str:
         error: An error of a `ValidationError`.
     """
     name, *path = error["loc"] or ("",)
-    known = _SENTENCES.get(error["type"])
-    problem = known.format_map(error.get("ctx", {})) if known else error["msg"]
     places = [f"entry {part + 1}" if isinstance(part, int) else part for part in reversed(path)]
-    sentence = " ".join([*filter(None, [" of ".join(places)]), problem.removeprefix(_OURS)])
+    sentence = " ".join([*filter(None, [" of ".join(places)]), problem_of(error)])
     return f"{str(name).upper()}: {sentence}" if name else sentence
 
 
@@ -96,7 +106,7 @@ def _split(value: object) -> object:
 def _parse_json(value: object) -> object:
     try:
         return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("must be valid JSON") from None
 
 
@@ -119,7 +129,8 @@ def without_default_port(origin: str) -> str:
 
 def _validate_origin(value: str) -> str:
     origin = value.rstrip("/").lower()
-    if value and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
+    is_origin = re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin) and split_url(origin)
+    if value and not is_origin:
         found = "" if "@" in value else f", and not like {value!r}"  # no password in a log
         raise ValueError(f"must look like https://chat.example, without a path or pattern{found}")
     return without_default_port(origin)

@@ -71,7 +71,7 @@ def test_the_head_is_printed_and_verified(
     assert head.startswith("4:")
     assert run("verify", "--head", head) == Said(0, f"4 rows: every seal fits. Head: {head}\n")
     for invalid in ("4", ""):
-        assert run("verify", "--head", invalid).code == 1
+        assert run("verify", "--head", invalid).code == 2
     key = "another-key-" + "0123456789ab" * 3
     other = run("verify", AUTH_SECRET=key)
     assert other.code == 4

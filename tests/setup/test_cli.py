@@ -15,7 +15,7 @@ import pytest
 
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.command_line import run_command
+from testing.command_line import run_command, words
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"reflex", "sqlalchemy", "openai", "granian", "alembic", "xllamacpp", "sqlmodel"}
@@ -203,6 +203,38 @@ def test_an_unreachable_database_is_reported_in_one_line_without_its_password(
 
 def test_seeding_nothing_is_a_usage_error(chat_app: CommandLine) -> None:
     assert chat_app("seed", "ada@example.org").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("seed ada@example.org --messages 10001", "'--messages': must be at most 10000"),
+        ("seed ada@example.org --threads 100001", "'--threads': must be at most 100000"),
+        ("seed ada@example.org --messages -1", "'--messages': must be at least 0"),
+        ("run --port eighty", "'--port': must be a whole number"),
+        (f"run --port {'9' * 5000}", "'--port': has too many digits"),
+        ("usage --by month", "'--by': 'month' is not one of 'day', 'model', 'user',"),
+        ("usage --since 2026-02-31", "'--since': It must look like 2026-01-31."),
+        (
+            "usage --since 2026-01-02 --until 2026-01-01",
+            "--until: The last day is before the first one.",
+        ),
+        ("audit export --since yesterday", "'--since': It must look like 2026-01-31 or"),
+        (
+            "audit export --since 2026-01-02 --until 2025-12-31",
+            "--until: It is before --since.",
+        ),
+        ("audit export --format xml", "'--format': 'xml' is not one of 'jsonl', 'csv'."),
+        ("audit verify --head 1", "--head: A head is a number, a colon and a seal"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error_in_our_words(
+    tmp_path: Path, arguments: str, said: str
+) -> None:
+    refused = run_command(*arguments.split(), folder=tmp_path)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"Invalid value for {said}" in words(refused)
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextlib.contextmanager

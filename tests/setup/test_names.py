@@ -164,6 +164,19 @@ def test_a_line_of_the_env_file_that_has_no_effect_stops_the_start(
     assert capsys.readouterr().err == ""
 
 
+def test_an_env_file_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    env_file = tmp_path / ".env"
+    env_file.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"^\.env cannot be read: Permission denied$"):
+        read_settings(_env_file=env_file)
+
+
 def test_comments_quotes_and_exports_may_stand_in_the_env_file(env_file: Path) -> None:
     env_file.write_text(
         "# a comment\n\nexport PORT=3100  # the port\n"

@@ -303,11 +303,17 @@ def test_a_provider_that_lacks_something_is_named(monkeypatch: pytest.MonkeyPatc
         ("PORT", "eighty", "PORT: must be a whole number"),
         ("PORT", "99999", "PORT: must be at most 65535"),
         ("PORT", "0", "PORT: must be at least 1"),
+        ("PORT", "9" * 5000, "PORT: has too many digits"),
+        ("DELETED_DAYS", "1000000", "DELETED_DAYS: must be at most 36500"),
+        ("LOG_LEVEL", "\udcff", "LOG_LEVEL: must be a text in UTF-8"),
+        ("APP_URL", "http://[", "APP_URL: must look like https://chat.example"),
+        ("DATABASE_URL", "sqlite+aiosqlite:////srv/a?b", "DATABASE_URL: must name a file"),
         ("CHAT_TITLES", "perhaps", "CHAT_TITLES: must be true or false"),
         ("CHAT_IDLE_SECONDS", "soon", "CHAT_IDLE_SECONDS: must be a number"),
         ("CHAT_IDLE_SECONDS", "0", "CHAT_IDLE_SECONDS: must be more than 0"),
         ("SIGN_UP", "never", "SIGN_UP: must be 'auto', 'open' or 'closed'"),
         ("CHAT_PROVIDERS", "{}", "CHAT_PROVIDERS: must be a list in brackets"),
+        ("CHAT_PROVIDERS", "[" * 5000, "CHAT_PROVIDERS: must be valid JSON"),
     ],
 )
 def test_a_wrong_value_is_told_in_our_words(
