@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
@@ -37,15 +38,29 @@ def add_user(
     password_stdin: _PasswordStdin = False,
 ) -> None:
     """Add a user who signs in with a password."""
+    from chat_app.auth.account.disable import UserNotFound
+    from chat_app.auth.account.profile import clean_display_name
+    from chat_app.auth.emails import normalise
     from chat_app.auth.errors import EmailTaken
+    from chat_app.auth.sign_in.passwords import judge_password, known_words
+    from chat_app.db.data_folder import DatabaseMissing
 
-    password = _new_password(password_stdin)
+    read_password = _password_source(password_stdin)
+    taken = InvalidInput(f"{email} has an account already.")
+    known = known_words(normalise(email), clean_display_name(name))
+    try:
+        _require_user(email)
+    except (DatabaseMissing, UserNotFound):
+        password = read_password()
+    else:
+        raise taken
+    judge_password(settings(), password, known)  # before a database is made
     try:
         with_services(
             lambda services: services.accounts.add(email, password, name), makes_database=True
         )
     except EmailTaken:
-        raise InvalidInput(f"{email} has an account already.") from None
+        raise taken from None
     typer.echo(f"{email} can sign in now.")
 
 
@@ -115,7 +130,9 @@ def delete_user(email: UserEmail, yes: _Yes = False) -> None:
 @user.command("password")
 def set_password(email: UserEmail, password_stdin: _PasswordStdin = False) -> None:
     """Set a new password, end the user's sessions and unlock the user."""
-    password = _new_password(password_stdin)
+    read_password = _password_source(password_stdin)
+    _require_user(email)
+    password = read_password()
     count = _with_user(
         email,
         lambda services, user_id: services.administration.set_password(user_id, password),
@@ -195,6 +212,18 @@ async def _promote(services: "Services", user_id: UUID, *, verify: bool) -> tupl
     return await services.site_roles.promote(user_id), one
 
 
+def _require_user(email: str) -> None:
+    """Refuse an email that no user has, before anything is asked.
+
+    Raises:
+        InvalidEmail, UserNotFound: See `find_user`.
+        DatabaseMissing: There is no SQLite database.
+    """
+    from chat_app.auth.account.disable import find_user
+
+    with_services(lambda services: find_user(services.db, email))
+
+
 def _with_user(
     email: str,
     command: Callable[["Services", UUID], Awaitable[_T]],
@@ -256,12 +285,17 @@ def _confirm(question: str) -> None:
     typer.confirm(question, abort=True)
 
 
-def _new_password(from_stdin: bool) -> str:
+def _password_source(from_stdin: bool) -> Callable[[], str]:
+    """How to read a new password: from standard input, or by a question on a terminal.
+
+    Raises:
+        typer.BadParameter: It is a script that does not give one.
+    """
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return lambda: sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise typer.BadParameter("In a script, give the password with --password-stdin.")
-    return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return partial(typer.prompt, "Password", hide_input=True, confirmation_prompt=True)
 
 
 def _sessions(count: int) -> str:

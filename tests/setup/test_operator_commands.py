@@ -344,6 +344,53 @@ def test_a_password_is_asked_for_on_a_terminal_only(
     assert "In a script, give the password with --password-stdin." in said.err
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a person at a terminal was asked for; the answer is a good password."""
+    questions: list[str] = []
+
+    def answer(question: str, **_: object) -> str:
+        questions.append(question)
+        return NEW
+
+    monkeypatch.setattr("typer.prompt", answer)
+    return questions
+
+
+def test_a_password_is_asked_for_only_where_the_email_fits(
+    database: Path, tmp_path: Path, asked: list[str]
+) -> None:
+    user = partial(run_command, "user", folder=tmp_path, typed="\n")
+    _execute(database, _add(ADA))
+    invalid = "chat-app: Enter a valid email address, such as you@example.org.\n"
+    for command, email, said in (
+        ("add", "ada", invalid),
+        ("add", ADA, f"chat-app: {ADA} has an account already.\n"),
+        ("password", "ada", invalid),
+        ("password", BOB, f"chat-app: No user has the email {BOB}.\n"),
+    ):
+        assert user(command, email) == Said(1, "", said)
+    assert asked == []
+    assert user("password", ADA) == Said(0, f"{ADA} has a new password; 0 sessions ended.\n")
+    assert user("add", BOB) == Said(0, f"{BOB} can sign in now.\n")
+    assert asked == ["Password", "Password"]
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "said"),
+    [
+        ("ada", NEW, "Enter a valid email address, such as you@example.org."),
+        (ADA, "short", "Use at least 10 characters for the password."),
+    ],
+)
+def test_a_user_who_is_not_added_makes_no_database(
+    tmp_path: Path, email: str, password: str, said: str
+) -> None:
+    add = partial(run_command, "user", "add", "--password-stdin", folder=tmp_path)
+    assert add(email, stdin=f"{password}\n") == Said(1, "", f"chat-app: {said}\n")
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_email_that_has_an_account_is_said_to_the_operator(
     database: Path, tmp_path: Path
 ) -> None:

@@ -95,27 +95,8 @@ class PasswordHashing:
         return self._hasher.check_needs_rehash(stored)
 
     async def judge(self, password: str, known: Iterable[str]) -> None:
-        """Reject a new password that is too short, too long or easy to guess.
-
-        Args:
-            password: As typed.
-            known: Words that an attacker would try first, such as the user's name.
-
-        Raises:
-            PasswordTooLong: It has more than 1,024 characters.
-            PasswordTooShort: It has fewer than the settings ask for.
-            WeakPassword: zxcvbn's score is below the settings'.
-        """
-        if _encode(password) is None:
-            raise PasswordTooLong(max_length=PASSWORD_MAX_LENGTH)
-        if len(password) < self._settings.password_min_length:
-            raise PasswordTooShort(min_length=self._settings.password_min_length)
-        words = [word[:100] for word in known if word]
-        score = await self._off_loop(
-            lambda: zxcvbn(password[:_JUDGED_LENGTH], user_inputs=words)["score"]
-        )
-        if score < self._settings.password_min_score:
-            raise WeakPassword
+        """Reject a weak password, as `judge_password` does."""
+        await self._off_loop(lambda: judge_password(self._settings, password, known))
 
     def close(self) -> None:
         """Stop the threads; queued work is dropped."""
@@ -129,6 +110,28 @@ class PasswordHashing:
 
     async def _off_loop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def judge_password(settings: Settings, password: str, known: Iterable[str]) -> None:
+    """Reject a new password that is too short, too long or easy to guess.
+
+    Args:
+        settings: The minimum length and score.
+        password: As typed.
+        known: Words that an attacker would try first, such as the user's name.
+
+    Raises:
+        PasswordTooLong: It has more than 1,024 characters.
+        PasswordTooShort: It has fewer than the settings ask for.
+        WeakPassword: zxcvbn's score is below the settings'.
+    """
+    if _encode(password) is None:
+        raise PasswordTooLong(max_length=PASSWORD_MAX_LENGTH)
+    if len(password) < settings.password_min_length:
+        raise PasswordTooShort(min_length=settings.password_min_length)
+    words = [word[:100] for word in known if word]
+    if zxcvbn(password[:_JUDGED_LENGTH], user_inputs=words)["score"] < settings.password_min_score:
+        raise WeakPassword
 
 
 def _encode(password: str) -> bytes | None:
