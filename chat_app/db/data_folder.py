@@ -70,7 +70,8 @@ def lock_data_folder(path: Path, *, advice: str = STOP_OR_MOVE) -> Iterator[None
     """Own the data folder until the block ends.
 
     Args:
-        path: The folder; created with mode 0700.
+        path: The folder; created with mode 0700, and removed if the block fails and has put nothing
+            into it.
         advice: What to do where another process owns it.
 
     Raises:
@@ -78,6 +79,7 @@ def lock_data_folder(path: Path, *, advice: str = STOP_OR_MOVE) -> Iterator[None
         DataFolderInUse: Another process owns it.
     """
     with using_data_dir(path):
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         make_private_folder(path)
         lock = path / "lock"
         try:
@@ -92,5 +94,12 @@ def lock_data_folder(path: Path, *, advice: str = STOP_OR_MOVE) -> Iterator[None
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
         yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if made and os.listdir(path) == [lock.name]:
+                lock.unlink()
+                for folder in made:
+                    folder.rmdir()
+        raise
     finally:
         os.close(file)

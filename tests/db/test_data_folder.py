@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,31 @@ def test_a_folder_can_be_given_back_and_taken_again(tmp_path: Path) -> None:
         pass
     with lock_data_folder(tmp_path):
         pass
+
+
+def _fail(folder: Path, *, writes: str = "") -> None:
+    """A command that owns the folder and fails."""
+    with suppress(LookupError), lock_data_folder(folder):
+        if writes:
+            (folder / writes).touch()
+        raise LookupError
+
+
+def test_a_folder_that_was_made_for_a_command_that_fails_is_removed(tmp_path: Path) -> None:
+    _fail(tmp_path / "new" / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_or_holds_something_stays_when_a_command_fails(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "old").mkdir()
+    _fail(tmp_path / "old")
+    _fail(tmp_path / "new", writes="chat.db")
+    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")} == {
+        *("old", "old/lock"),
+        *("new", "new/lock", "new/chat.db"),
+    }
 
 
 def test_a_path_that_is_no_folder_is_one_sentence_that_names_the_setting(tmp_path: Path) -> None:

@@ -470,6 +470,16 @@ def test_a_backup_is_made_and_restored_from_where_the_command_is_called(
     assert ADA in run("user", "list").out
 
 
+@pytest.mark.parametrize("content", [None, "", "these are notes and not a backup " * 100])
+def test_a_restore_that_is_refused_changes_nothing(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "saved.db"
+    if content is not None:
+        file.write_text(content)
+    before = {one.name for one in tmp_path.iterdir()}
+    assert run_command("restore", "saved.db", folder=tmp_path).code == 1
+    assert {one.name for one in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("command", [("backup",), ("restore", "saved.db")])
 def test_a_backup_of_another_database_is_its_own_programs_work(
     tmp_path: Path, command: tuple[str, ...]
