@@ -28,7 +28,7 @@ class DatabaseMissing(DatabaseError):
 
 
 def require_database(path: Path) -> None:
-    """Refuse a SQLite file that is not there.
+    """Refuse a SQLite file that is not there, or is empty.
 
     Raises:
         ConfigError: Its folder cannot be used.
@@ -36,11 +36,15 @@ def require_database(path: Path) -> None:
     """
     with using_data_dir(path.parent):
         try:
-            path.stat()
+            size = path.stat().st_size
         except FileNotFoundError:
             raise DatabaseMissing(
                 f"There is no database at {path}. Start the server once, or check DATA_DIR."
             ) from None
+    if not size:
+        raise DatabaseMissing(
+            f"The file {path} is empty. Restore a backup, or start the server for a new database."
+        )
 
 
 def make_private_folder(path: Path) -> None:

@@ -41,6 +41,8 @@ _NO_VACUUM = (
     "sqlite3 FILE 'PRAGMA auto_vacuum=INCREMENTAL; VACUUM'"
 )
 
+_WAS_EMPTY = "The file %s was empty: a new database is made in it."
+
 logger = logging.getLogger(__name__)
 
 
@@ -48,6 +50,12 @@ class RevisionMismatch(DatabaseError):
     """The database has a revision of another version of the program."""
 
     code = "wrong_revision"
+
+
+class DatabaseOverwritten(DatabaseError):
+    """The database file was emptied, and its journal was not."""
+
+    code = "overwritten"
 
 
 class MigrationFailed(DatabaseError):
@@ -71,6 +79,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
 
     Raises:
         RevisionMismatch: The revision of the database is unknown.
+        DatabaseOverwritten: The file was emptied.
         MigrationFailed: A migration failed; nothing has changed.
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no space for the backup or the change.
@@ -80,6 +89,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
     file = settings.sqlite_path
     if file is None:
         return _upgrade_postgres(settings, busy_seconds)
+    _check_empty(file)
     engine = migration_engine(settings.sqlalchemy_url, busy_seconds)
     try:
         with engine.connect() as connection:
@@ -98,6 +108,34 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
     finally:
         engine.dispose()
     return True
+
+
+def _check_empty(file: Path) -> None:
+    """Warn that an empty file becomes a new database; beside a journal it is refused.
+
+    An operator has overwritten it, or the first start was cut off before it wrote anything. SQLite
+    deletes a journal beside an empty file, with every change in it.
+
+    Raises:
+        DatabaseOverwritten: It has a journal.
+    """
+    if _size(file) != 0:
+        return
+    journal = file.with_name(f"{file.name}-wal")
+    if _size(journal):
+        raise DatabaseOverwritten(
+            f"The file {file} is empty, but {journal.name} beside it is not, so it was "
+            "overwritten. Restore a backup, or move both away for a new database."
+        )
+    logger.warning(_WAS_EMPTY, file)
+
+
+def _size(file: Path) -> int | None:
+    """The size of a file, in bytes; None when there is none."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
 
 
 def _upgrade_postgres(settings: Settings, busy_seconds: float) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -26,7 +27,14 @@ from chat_app.db import migrations
 from chat_app.db.backups import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
-from chat_app.db.migrations import PROJECT, MigrationFailed, RevisionMismatch, check, upgrade
+from chat_app.db.migrations import (
+    PROJECT,
+    DatabaseOverwritten,
+    MigrationFailed,
+    RevisionMismatch,
+    check,
+    upgrade,
+)
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
 from testing.database import create_tables
@@ -416,6 +424,40 @@ def test_the_database_of_another_program_is_refused(settings: Settings) -> None:
     _execute(settings, "CREATE TABLE notes (text)")
     with pytest.raises(RevisionMismatch, match="has tables but no revision"):
         upgrade(settings)
+
+
+def test_an_empty_file_becomes_a_new_database_and_a_line_of_the_log_says_so(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert settings.sqlite_path is not None
+    settings.data_dir.mkdir()
+    settings.sqlite_path.touch()
+    with caplog.at_level("WARNING"):
+        assert upgrade(settings)
+    said = f"The file {settings.sqlite_path} was empty: a new database is made in it."
+    assert caplog.messages == [said]
+    caplog.clear()
+    assert not upgrade(settings)
+    assert caplog.messages == []
+
+
+def test_a_file_that_was_emptied_beside_its_journal_is_refused_and_the_journal_stays(
+    settings: Settings,
+) -> None:
+    file = settings.sqlite_path
+    assert file is not None
+    journal = file.with_name("chat.db-wal")
+    upgrade(settings)
+    with closing(sqlite3.connect(file)) as server:
+        server.execute("CREATE TABLE notes (text)")
+        written = journal.read_bytes()
+    journal.write_bytes(written)  # as a killed server leaves it
+    os.truncate(file, 0)
+    with pytest.raises(DatabaseOverwritten, match="Restore a backup, or move both away"):
+        upgrade(settings)
+    assert written
+    assert journal.read_bytes() == written
+    assert file.stat().st_size == 0
 
 
 def test_check_refuses_an_empty_and_an_older_database(older: Settings, tmp_path: Path) -> None:

@@ -319,6 +319,18 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: tuple
 
 
 @pytest.mark.parametrize("command", [("user", "list"), ("backup",)])
+def test_an_empty_file_is_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "data" / "chat.db"
+    file.parent.mkdir()
+    file.touch()
+    words = "is empty. Restore a backup, or start the server for a new database."
+    said = run_command(*command, folder=tmp_path)
+    assert said == Said(1, "", f"chat-app: The file {file} {words}\n")
+    assert list(file.parent.iterdir()) == [file]
+    assert file.stat().st_size == 0
+
+
+@pytest.mark.parametrize("command", [("user", "list"), ("backup",)])
 def test_a_data_folder_without_permission_is_one_sentence(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
