@@ -1,4 +1,4 @@
-"""Which statements ran, and how SQLite goes about each."""
+"""Which statements ran, how SQLite goes about each, and a database that is lost at one of them."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from chat_app.core.errors import DatabaseUnreachable
 from chat_app.db.prepared import Compiled
 
 
@@ -53,3 +54,18 @@ def statements() -> Iterator[Statements]:
     finally:
         event.remove(Engine, "before_cursor_execute", note)
         Compiled.bind = bind
+
+
+@contextmanager
+def lost_at(about: str) -> Iterator[None]:
+    """Lose the database at each statement that holds a text, while the block lasts."""
+
+    def lose(conn, cursor, statement, parameters, context, executemany) -> None:
+        if about in statement:
+            raise DatabaseUnreachable
+
+    event.listen(Engine, "before_cursor_execute", lose)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", lose)

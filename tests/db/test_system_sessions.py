@@ -24,7 +24,6 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/account/profile.py": {"auth"},
     "chat_app/auth/account/change_email.py": {"auth"},
     "chat_app/auth/account/password.py": {"auth"},
-    "chat_app/auth/sign_in/sign_up.py": {"auth"},
     "chat_app/auth/account/administration.py": {
         "account changes",
         "administration",

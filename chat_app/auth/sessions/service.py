@@ -34,6 +34,7 @@ from chat_app.core.network import coarse_network
 from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared, Transaction
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.statements import SESSION_BY_ID, USE_SESSION
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
@@ -114,9 +115,39 @@ class SessionService(SessionRevocation):
         second_factor: bool = False,
         claims: Mapping[str, Any] | None = None,
     ) -> IssuedSession:
-        """Start a session for a user who has just authenticated.
+        """Start a session in a transaction of its own; see `issue_in`."""
+        async with self._db.system("auth", write=True) as session:
+            return await self.issue_in(
+                session,
+                user_id,
+                method=method,
+                remember=remember,
+                client_ip=client_ip,
+                user_agent=user_agent,
+                replaces=replaces,
+                provider=provider,
+                second_factor=second_factor,
+                claims=claims,
+            )
+
+    async def issue_in(
+        self,
+        session: SystemSession,
+        user_id: UUID,
+        *,
+        method: str,
+        remember: bool,
+        client_ip: str,
+        user_agent: str,
+        replaces: UUID | None = None,
+        provider: str = "",
+        second_factor: bool = False,
+        claims: Mapping[str, Any] | None = None,
+    ) -> IssuedSession:
+        """Start a session for a user who has just authenticated, in the caller's transaction.
 
         Args:
+            session: The transaction.
             user_id: The user.
             method: The login method, for example `password`.
             remember: Whether the session outlives the browser, and lasts longer.
@@ -150,36 +181,35 @@ class SessionService(SessionRevocation):
             address=coarse_network(client_ip),
             user_agent=clean_user_agent(user_agent),
         )
-        async with self._db.system("auth", write=True) as session:
-            user = await session.get(User, user_id)
-            if user is None or user.disabled_at is not None:
-                raise Unauthenticated
-            previous = None if replaces is None else await session.get(AuthSession, replaces)
-            if previous is not None:
-                self._replaced[self._codec.fingerprint(previous)] = True
-                await self._revoke_rows(session, [col(AuthSession.id) == replaces], "replaced")
-            excess = await session.exec(
-                select(AuthSession.id)
-                .where(col(AuthSession.user_id) == user_id, *live(now))
-                .order_by(col(AuthSession.created_at).desc())
-                .offset(self._settings.sessions_per_user - 1)
-            )
-            await self._revoke_rows(session, [col(AuthSession.id).in_(excess.all())], "too_many")
-            token = self._codec.issue(row, user, now)
-            session.add(row)
-            await audit.append(
-                session,
-                "sign_in",
-                actor=user_id,
-                details={
-                    "session": row.id,
-                    "method": method,
-                    "provider": provider,
-                    "second_factor": second_factor,
-                },
-                request=audit.Origin.of_client(client_ip),
-                clock=self._clock,
-            )
+        user = await session.get(User, user_id)
+        if user is None or user.disabled_at is not None:
+            raise Unauthenticated
+        previous = None if replaces is None else await session.get(AuthSession, replaces)
+        if previous is not None:
+            self._replaced[self._codec.fingerprint(previous)] = True
+            await self._revoke_rows(session, [col(AuthSession.id) == replaces], "replaced")
+        excess = await session.exec(
+            select(AuthSession.id)
+            .where(col(AuthSession.user_id) == user_id, *live(now))
+            .order_by(col(AuthSession.created_at).desc())
+            .offset(self._settings.sessions_per_user - 1)
+        )
+        await self._revoke_rows(session, [col(AuthSession.id).in_(excess.all())], "too_many")
+        token = self._codec.issue(row, user, now)
+        session.add(row)
+        await audit.append(
+            session,
+            "sign_in",
+            actor=user_id,
+            details={
+                "session": row.id,
+                "method": method,
+                "provider": provider,
+                "second_factor": second_factor,
+            },
+            request=audit.Origin.of_client(client_ip),
+            clock=self._clock,
+        )
         return _issued(token, row, now)
 
     async def resolve(self, token: str, *, cached: bool = False) -> ResolvedSession | None:

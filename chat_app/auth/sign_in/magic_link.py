@@ -1,6 +1,7 @@
 """Magic links: sign-in by a link in an email."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from chat_app.auth.errors import AuthError
 from chat_app.auth.sign_in.email_flows import LINK_LIFETIME, EmailFlow
@@ -57,14 +58,16 @@ class MagicLinks(EmailFlow):
         )
 
     async def follow(self, token: str, browser: Browser) -> SignedIn | MfaRequired:
-        """Consume a link and sign in.
+        """Consume a link and sign in; a refusal leaves the link valid.
 
         Raises:
             InvalidToken: It is used, expired or unknown.
             AccessDenied, AccountNotLinked, SignUpClosed, SignUpRefused: No longer allowed.
         """
-        link = await self.tokens.consume(token, "sign_in_link")
-        return await self.sign_in_service.sign_in(identity_of_email(link.subject), browser)
+        link = await self.tokens.peek(token, "sign_in_link")
+        consume = partial(self.tokens.consume_in, token=token, purpose="sign_in_link")
+        identity = identity_of_email(link.subject)
+        return await self.sign_in_service.sign_in(identity, browser, consume)
 
 
 def identity_of_email(email: str) -> VerifiedIdentity:

@@ -4,7 +4,7 @@ Account rules, allow-lists, the operator's hook and the second factor each have 
 login method cannot forget one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from sqlmodel import col, select, update
 from chat_app import audit
 from chat_app.auth.account.login_methods import claim_unverified_account, new_account
 from chat_app.auth.account.profile import truncate_display_name
-from chat_app.auth.errors import AccessDenied, SignUpClosed, SignUpRefused
+from chat_app.auth.errors import AccessDenied, EmailTaken, SignUpClosed, SignUpRefused
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
 from chat_app.auth.operator_hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.sessions.service import SessionService
@@ -43,6 +43,9 @@ from chat_app.settings.identity_providers import IdentityProvider
 
 MFA_LIFETIME = timedelta(minutes=10)
 """How long a two-factor challenge is valid."""
+
+Step = Callable[[SystemSession], Awaitable[object]]
+"""What else is done in the transaction of a sign-in."""
 
 _MAX_TRIES = 3  # a concurrent sign-in of the same identity may change the decision
 
@@ -103,12 +106,16 @@ class SignInService:
             raise AccessDenied
         return decision
 
-    async def sign_in(self, identity: VerifiedIdentity, browser: Browser) -> SignedIn | MfaRequired:
+    async def sign_in(
+        self, identity: VerifiedIdentity, browser: Browser, consume: Step | None = None
+    ) -> SignedIn | MfaRequired:
         """Issue a session, or a two-factor challenge.
 
         Args:
             identity: The verified identity.
             browser: The client.
+            consume: Uses up what verified the identity, in the transaction of the session; what
+                it raises refuses the sign-in.
 
         Raises:
             AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed, SignUpRefused: As in
@@ -118,22 +125,32 @@ class SignInService:
             decision = await self.check(identity)
             async with self.db.system("auth", write=True) as session:
                 if await self._decide(session, identity) == decision:
-                    user_id = await self._apply(session, identity, decision)
-                    break
-        else:
-            raise Conflict("Another sign-in to this account is in progress. Try again.")
-        details = {
-            "method": identity.method,
-            "provider": identity.provider,
-            "remember": browser.remember,
-            "claims": dict(identity.claims),
-        }
-        if await self._needs_second_factor(user_id, identity, browser):
-            token = await self.tokens.create(
-                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=details
-            )
-            return MfaRequired(token, MFA_LIFETIME)
-        return await self._issue(user_id, browser, details, second_factor=identity.is_strong)
+                    if consume is not None:
+                        await consume(session)
+                    return await self._enter(session, identity, decision, browser)
+        raise Conflict("Another sign-in to this account is in progress. Try again.")
+
+    async def sign_up(
+        self, identity: VerifiedIdentity, browser: Browser, create: Step
+    ) -> SignedIn | MfaRequired:
+        """Create a user and issue their session, in one transaction.
+
+        Args:
+            identity: The verified identity.
+            browser: The client.
+            create: Adds the user, and uses up what verified the identity.
+
+        Raises:
+            EmailTaken: There is a user already.
+            AccessDenied, AccountNotLinked, SignUpClosed, SignUpRefused: As in `check`.
+        """
+        if (await self.check(identity)).user is not None:
+            raise EmailTaken
+        async with self.db.system("auth", write=True) as session:
+            await self.policies.require(session, identity, lock=True)
+            await create(session)
+            decision = await self._decide(session, identity)
+            return await self._enter(session, identity, decision, browser)
 
     async def finish(self, challenge: ConsumedToken, browser: Browser) -> SignedIn:
         """Issue the session of a sign-in whose second factor was checked.
@@ -147,13 +164,46 @@ class SignInService:
         """
         if challenge.purpose != "second_factor" or challenge.user_id is None:
             raise AccessDenied
-        return await self._issue(challenge.user_id, browser, challenge.data, second_factor=True)
+        async with self.db.system("auth", write=True) as session:
+            return await self._issue(
+                *(session, challenge.user_id, browser, challenge.data), second_factor=True
+            )
+
+    async def _enter(
+        self,
+        session: SystemSession,
+        identity: VerifiedIdentity,
+        decision: Decision,
+        browser: Browser,
+    ) -> SignedIn | MfaRequired:
+        user_id = await self._apply(session, identity, decision)
+        details = {
+            "method": identity.method,
+            "provider": identity.provider,
+            "remember": browser.remember,
+            "claims": dict(identity.claims),
+        }
+        if await self._needs_second_factor(session, user_id, identity, browser):
+            token = await self.tokens.create_in(
+                *(session, "second_factor"), lifetime=MFA_LIFETIME, user_id=user_id, data=details
+            )
+            return MfaRequired(token, MFA_LIFETIME)
+        return await self._issue(
+            *(session, user_id, browser, details), second_factor=identity.is_strong
+        )
 
     async def _issue(
-        self, user_id: UUID, browser: Browser, details: Mapping[str, Any], *, second_factor: bool
+        self,
+        session: SystemSession,
+        user_id: UUID,
+        browser: Browser,
+        details: Mapping[str, Any],
+        *,
+        second_factor: bool,
     ) -> SignedIn:
         try:
-            issued = await self.sessions.issue(
+            issued = await self.sessions.issue_in(
+                session,
                 user_id,
                 client_ip=browser.client_ip,
                 user_agent=browser.user_agent,
@@ -257,21 +307,22 @@ class SignInService:
         return user_id
 
     async def _needs_second_factor(
-        self, user_id: UUID, identity: VerifiedIdentity, browser: Browser
+        self,
+        session: SystemSession,
+        user_id: UUID,
+        identity: VerifiedIdentity,
+        browser: Browser,
     ) -> bool:
-        if identity.is_strong:
+        if identity.is_strong or await confirmed_totp(session, user_id) is None:
             return False
-        async with self.db.system("auth") as session:
-            if await confirmed_totp(session, user_id) is None:
-                return False
-            device = await session.exec(
-                select(RememberedDevice.id).where(
-                    col(RememberedDevice.user_id) == user_id,
-                    col(RememberedDevice.token_hash) == hash_token(browser.device or ""),
-                    col(RememberedDevice.expires_at) > self.clock(),
-                )
+        device = await session.exec(
+            select(RememberedDevice.id).where(
+                col(RememberedDevice.user_id) == user_id,
+                col(RememberedDevice.token_hash) == hash_token(browser.device or ""),
+                col(RememberedDevice.expires_at) > self.clock(),
             )
-            return device.first() is None
+        )
+        return device.first() is None
 
 
 async def _first(session: SystemSession, statement: Any) -> ExistingUser | None:

@@ -6,6 +6,7 @@ owner, and the response is the same whether or not an account exists.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +32,7 @@ from chat_app.auth.sign_in.identity import (
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token, new_token
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import User
 from chat_app.mail.templates import Email
 
@@ -135,27 +137,23 @@ class EmailSignUps(EmailFlow):
                 if not await self.passwords.verify(pending.data["password"], password):
                     raise InvalidCredentials
         identity = _identity(pending.subject, pending.data["name"])
-        if (await self.sign_in_service.check(identity)).user is not None:
-            raise EmailTaken
+        create = partial(self._create_user, token=token)
         try:
-            await self._create_user(token, identity)
+            return await self.sign_in_service.sign_up(identity, browser, create)
         except IntegrityError:
             raise EmailTaken from None
-        return await self.sign_in_service.sign_in(identity, browser)
 
-    async def _create_user(self, token: str, identity: VerifiedIdentity) -> None:
+    async def _create_user(self, session: SystemSession, token: str) -> None:
         now = self.clock()
-        async with self.db.system("auth", write=True) as session:
-            await self.sign_in_service.policies.require(session, identity, lock=True)
-            confirmed = await self.tokens.consume_in(session, token, "sign_up")
-            user = User(
-                email=confirmed.subject,
-                name=confirmed.data["name"],
-                created_at=now,
-                email_verified_at=now,
-            )
-            user_id = await add_user(session, user, confirmed.data["password"])
-            await audit.append(session, "user_created", actor=user_id, clock=self.clock)
+        confirmed = await self.tokens.consume_in(session, token, "sign_up")
+        user = User(
+            email=confirmed.subject,
+            name=confirmed.data["name"],
+            created_at=now,
+            email_verified_at=now,
+        )
+        user_id = await add_user(session, user, confirmed.data["password"])
+        await audit.append(session, "user_created", actor=user_id, clock=self.clock)
 
     async def _template_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
         """The email to send; only one of the templates contains the token."""

@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.errors import AccessDenied, InvalidEmail, InvalidToken
-from chat_app.auth.sign_in.identity import Browser, MfaRequired
+from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
 from chat_app.core.errors import RateLimited
 from chat_app.db.tables import Account, OneTimeToken, Totp, User
 from chat_app.mail.mailer import MailUnavailable
@@ -84,6 +84,21 @@ async def test_an_unverified_account_is_cleared(harness: EmailHarness) -> None:
     assert [one.issuer for one in await harness.all(Account)] == ["email"]
 
 
+async def test_an_encrypted_session_of_a_cleared_account_is_valid(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, auth_session_strategy="jwt") as harness:
+        ada = await harness.person(is_verified=False)
+        planted = await harness.auth.sign_in(ada)
+        await send(harness)
+        result = await harness.auth.magic_links.follow(await harness.token(), BROWSER)
+        assert isinstance(result, SignedIn)
+        assert await harness.auth.sessions.resolve(planted.token) is None
+        resolved = await harness.auth.sessions.resolve(result.issued.token)
+        assert resolved is not None
+        assert resolved.principal.user_id == ada
+
+
 async def test_or_it_stays_closed_where_the_operator_wants_that(
     database: DatabaseUnderTest,
 ) -> None:
@@ -104,8 +119,13 @@ async def test_who_was_disabled_after_the_letter_does_not_come_in(harness: Email
     ada = await harness.person()
     await send(harness)
     await harness.auth.disable(ada)
+    token = await harness.token()
     with pytest.raises(AccessDenied):
-        await follow(harness, await harness.token())
+        await follow(harness, token)
+    # a refusal leaves the link valid
+    async with harness.auth.db.system("auth", write=True) as session:
+        (await session.require(User, ada)).disabled_at = None
+    assert await follow(harness, token) == ada
 
 
 async def test_who_the_operator_refuses_is_refused_before_a_link_is_sent(
