@@ -4,16 +4,16 @@ import re
 import unicodedata
 
 from chat_app.auth.errors import InvalidEmail
+from chat_app.settings.sign_in import DOMAIN_PATTERN
 
 EMAIL_MAX_LENGTH = 254
 """Characters (RFC 5321 §4.5.3.1.3 less the angle brackets, erratum 1690)."""
 
 _RAW_MAX_LENGTH = 1_000
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 # A browser's own check of <input type=email> (WHATWG HTML, "valid e-mail address") without its
 # tolerance for stray dots: what the page lets through is what the server takes.
-_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{DOMAIN_PATTERN}")
 
 
 def normalise(raw: str) -> str:

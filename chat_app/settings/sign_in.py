@@ -5,6 +5,7 @@ Connect in `identity_providers.py`.
 """
 
 import re
+import unicodedata
 from email.utils import parseaddr
 from typing import Annotated, Literal, Self
 
@@ -12,16 +13,28 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from chat_app.settings.validation import CommaList, FunctionPath, SettingsGroup, split_url
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN_PATTERN = rf"{_LABEL}(?:\.{_LABEL})*"
+"""The domain of a normalised email."""
+
+_DOMAIN = re.compile(rf"(?=.{{1,252}}\Z)(?!.*\.[0-9]+\Z){DOMAIN_PATTERN}")  # no IP address
+
 
 def validate_domain(value: str) -> str:
-    """A domain in lower case, without an `@` before it.
+    """A domain as emails have it: lower case, ASCII, without an `@` before or a dot after it.
 
     Raises:
         ValueError: It is no domain.
     """
-    domain = value.lower().removeprefix("@")
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", domain):
-        raise ValueError(f"{domain!r} is not a domain such as chat.example")
+    typed = unicodedata.normalize("NFKC", value).lower().removeprefix("@").removesuffix(".")
+    try:
+        domain = typed.encode("idna").decode()
+    except UnicodeError:
+        domain = ""
+    # browsers and Python encode some letters differently: such a domain would match no email
+    is_encoded = domain == typed or domain.encode().decode("idna") == typed
+    if not _DOMAIN.fullmatch(domain) or not is_encoded:
+        raise ValueError(f"{value!r} is not a domain such as chat.example")
     return domain
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
+from chat_app.auth.emails import normalise
 from chat_app.auth.errors import AuthError, InvalidCredentials, SignUpClosed, SignUpRefused
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import SignedIn, VerifiedIdentity
@@ -522,6 +523,39 @@ def test_domains_are_typed_in_many_ways() -> None:
         parse_domains("one.example ada@two.example")
     with pytest.raises(InvalidInput, match="at most 50"):
         parse_domains(" ".join(f"d{number}.example" for number in range(51)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        *(("ONE.Example", "one.example"), ("@one.example.", "one.example")),
+        ("m\u00fcnchen.example", "xn--mnchen-3ya.example"),
+        *(("xn--mnchen-3ya.example",) * 2, ("\uff4fne\uff0eexample", "one.example")),
+    ],
+)
+def test_a_domain_is_stored_as_emails_have_it(typed: str, stored: str) -> None:
+    assert parse_domains(typed) == [stored]
+    assert normalise(f"ada@{stored}") == f"ada@{stored}"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("not", "@not", "NOT.", "localhost", "@", "@@one.example", "ada@one.example"),
+        *(".example", "one..example", "one.example..", "-one.example", "one-.example"),
+        *("one_two.example", "*.one.example", "https://one.example", "one.example:25"),
+        *("192.0.2.1", f"{'a' * 64}.example", f"{'a.' * 124}example", "stra\u00dfe.example"),
+    ],
+)
+async def test_what_is_no_domain_of_an_email_is_refused_and_changes_nothing(
+    here: Installation, typed: str
+) -> None:
+    await here.choose("domains", "one.example")
+    with pytest.raises(InvalidInput) as refused:
+        await here.choose("domains", f"two.example {typed}")
+    start = f'"{typed[:100]}" is not a domain.'
+    assert refused.value.message == f"{start} Enter domains such as example.org."
+    assert (await here.policies.typed_domains()) == ("one.example",)
 
 
 @pytest.mark.parametrize("kind", [SignUpClosed, SignUpRefused])

@@ -136,7 +136,7 @@ def parse_domains(text: str) -> list[str]:
         text: Separated by spaces, commas or lines.
 
     Raises:
-        InvalidInput: One of them is no domain, or there are too many.
+        InvalidInput: One of them is no domain, or only a name without a dot, or there are too many.
     """
     domains = list[str]()
     for word in re.split(r"[\s,;]+", text.strip()):
@@ -145,9 +145,11 @@ def parse_domains(text: str) -> list[str]:
         try:
             domain = validate_domain(word)
         except ValueError:
+            domain = ""
+        if "." not in domain:
             raise InvalidInput(
-                f"{word[:100]} is not a domain. Enter domains such as example.org."
-            ) from None
+                f'"{word[:100]}" is not a domain. Enter domains such as example.org.'
+            )
         if domain not in domains:
             domains.append(domain)
     if len(domains) > MAX_DOMAINS:
