@@ -84,6 +84,13 @@ class EmailTaken(AuthError, Conflict):
     message_template = "An account with this email already exists. Sign in instead."
 
 
+class NewEmailTaken(AuthError, Conflict):
+    """The email that a user changes to has an account by now; shown to who can read its mailbox."""
+
+    code = "email_taken"
+    message_template = "Another account has this email by now, so yours has not changed."
+
+
 class PasswordTooShort(AuthError, InvalidInput):
     """Below the operator's minimum."""
 

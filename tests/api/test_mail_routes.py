@@ -223,6 +223,11 @@ async def test_a_change_to_a_taken_email_looks_the_same(
         for email in (BOB, "nobody@example.org")
     ]
     assert {(response.status_code, response.content) for response in responses} == {(204, b"")}
+    token = await email_token(harness)
+    await harness.person("nobody@example.org")
+    taken = await post(tab, "verify", token=token)
+    assert (taken.status_code, error_of(taken)["error"]) == (409, "NewEmailTaken")
+    assert await who(tab) == ADA
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 
 from chat_app import audit
-from chat_app.auth.errors import EmailTaken, InvalidToken
+from chat_app.auth.errors import InvalidToken, NewEmailTaken
 from chat_app.auth.one_time_tokens import Purpose, revoke_tokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.email_flows import LINK_LIFETIME, EmailFlow
@@ -90,12 +90,12 @@ class EmailChanges(EmailFlow):
 
         Raises:
             InvalidToken: It is used, expired, unknown or another user's.
-            EmailTaken: The email has an account by now.
+            NewEmailTaken: The email has an account by now.
         """
         try:
             old = await self._apply(principal, token, "change_email")
         except IntegrityError:
-            raise EmailTaken from None
+            raise NewEmailTaken from None
         self.mail.mailer.send(self.mail.templates.email_changed(old))
 
     async def _apply(self, principal: Principal, token: str, purpose: Purpose) -> str:
