@@ -1,5 +1,7 @@
 """`/` and `/c/{thread}`: the chat page, with the open thread's messages and the composer."""
 
+import functools
+import operator
 from typing import Any
 
 import reflex as rx
@@ -52,6 +54,11 @@ from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import MessageItem
 
 _CONVERSATION = "conversation"  # the id that the skip link goes to
+
+_GAP = MessageItem(
+    id="", role="", parts=[], stream_id="", status="", error="", place="later messages"
+)
+"""No message: where those are left out that come before the tail."""
 
 
 def _signed_in() -> rx.Component:
@@ -177,13 +184,7 @@ def _messages() -> rx.Component:
                 ChatState.has_older, _page_button("up", "Show earlier messages", ChatState.older)
             ),
             rx.cond(ChatState.loading, conversation_skeleton()),
-            rx.foreach(ChatState.order, _page),
-            # What comes after this button is not shown until all before it is (conversation.css).
-            rx.cond(
-                ChatState.has_newer,
-                _page_button("down", "Show later messages", ChatState.newer, "quiet-button later"),
-            ),
-            rx.foreach(ChatState.tail, _message),
+            rx.fragment(rx.foreach(_rows(), _message), key=ChatState.thread),
             class_name="messages",
             custom_attrs={"data-busy": ChatState.busy},
         ),
@@ -207,16 +208,27 @@ def _page_button(
     )
 
 
-def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
-    pages = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(MAX_PAGES)])
-    rows = pages.to(list[list[MessageItem]])[slot]
-    return rx.fragment(rx.foreach(rows, _message), key=rows[0].id)
+def _rows() -> rx.vars.ArrayVar[list[MessageItem]]:
+    """All rows as one list: one that moves from the tail to a page stays as it is on the page."""
+    numbers = range(MAX_PAGES)
+    pages = rx.Var.create([getattr(ChatState, f"page{number}") for number in numbers])
+    pages = pages.to(list[list[MessageItem]])
+    shown = [
+        rx.cond(ChatState.order.length() > place, pages[ChatState.order[place]], [])
+        for place in numbers
+    ]
+    gap = rx.cond(ChatState.has_newer, [_GAP], [])
+    lists = (part.to(list[MessageItem]) for part in (*shown, gap, ChatState.tail))
+    return functools.reduce(operator.add, lists).to(list[MessageItem])
 
 
 def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
     can_continue = item.id == ChatState.continuable
+    # What comes after this button is not shown until all before it is (conversation.css).
+    later = _page_button("down", "Show later messages", ChatState.newer, "quiet-button later")
+    row = rx.cond(item.id == "", later, _row(item=item, can_continue=can_continue))
     # A version takes the row of another one, so that its buttons keep the focus and their place.
-    return rx.fragment(_row(item=item, can_continue=can_continue), key=item.place)
+    return rx.fragment(row, key=item.place)
 
 
 # A row that has not changed is not rendered again when others come and go.

@@ -5,7 +5,15 @@ import re
 
 from playwright.async_api import Page, Route, expect
 
-from testing.browser_user import PASSWORD, SIGN_IN, Meet, composer, until_done, until_text
+from testing.browser_user import (
+    PASSWORD,
+    SIGN_IN,
+    TIMEOUT_MS,
+    Meet,
+    composer,
+    until_done,
+    until_text,
+)
 from testing.program import Program
 
 FAR = 25
@@ -16,6 +24,9 @@ FOCUSED = """() => {
     const named = one.getAttribute("aria-label") || one.innerText || one.name || "";
     return [named.trim().replace(/\\s+/g, " "), one.matches(":focus-visible")];
 }"""
+
+RENAME = """([thread, title]) => fetch(`/api/threads/${thread}`, { method: "PATCH",
+    headers: { "Content-Type": "application/json" }, body: JSON.stringify({ title }) })"""
 
 INSIDE = """() => {
     const one = document.activeElement;
@@ -219,6 +230,36 @@ async def test_a_chat_that_opens_leaves_all_as_it_is(program: Program, meet: Mee
     await expect(page.get_by_text("What can I help with?")).to_be_visible()
     await expect(composer(page)).to_be_focused()
     await expect(page.locator(".app[data-before]")).to_have_count(1)
+
+
+async def test_the_messages_of_a_chat_that_opens_stay_as_they_are(
+    program: Program, meet: Meet
+) -> None:
+    may_load, has_come = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_load.wait()
+        await route.continue_()
+
+    def came(frame: str | bytes) -> None:
+        if may_load.is_set() and "order_rx_state_" in str(frame):
+            has_come.set()
+
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    page.on("websocket", lambda socket: socket.on("framereceived", came))
+    await page.route(re.compile(r"/_c_\.__thread_\._index"), hold)
+    await ada.sign_up()
+    await ada.ask("echo: The sea")
+    copy = page.get_by_role("button", name="Copy message")
+    await copy.focus()
+    may_load.set()
+    thread = await ada.thread()
+    await asyncio.wait_for(has_come.wait(), TIMEOUT_MS / 1000)
+    # what the server sends after the messages of the chat is there
+    await page.evaluate(RENAME, [thread, "Tides"])
+    await expect(page.locator("h1.thread-title")).to_have_text("Tides")
+    await expect(copy).to_be_focused()
 
 
 async def test_a_link_of_the_menu_keeps_the_focus(program: Program, meet: Meet) -> None:
