@@ -212,7 +212,7 @@ async def test_a_chat_that_opens_leaves_all_as_it_is(program: Program, meet: Mee
     page = ada.page
     await page.route(re.compile(r"/_c_\.__thread_\._index"), hold)
     await ada.sign_up()
-    await _ask(page, "A question about the sea")
+    await ada.ask(f"echo: {'On and on. ' * 600}")  # it is stopped before its end
     await until_text(page, 30)
     await _walk(page, "Stop answer")
     assert await page.evaluate("location.pathname") == "/"

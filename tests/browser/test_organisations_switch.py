@@ -7,7 +7,15 @@ import pytest
 from playwright.async_api import Page, expect
 
 from testing.axe import violations
-from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet, composer, until_done, until_text
+from testing.browser_user import (
+    TIMEOUT_MS,
+    BrowserUser,
+    Meet,
+    ask_model,
+    composer,
+    until_done,
+    until_text,
+)
 from testing.organisations import join_organisation
 from testing.program import Program
 
@@ -178,8 +186,7 @@ async def test_an_answer_that_is_written_keeps_its_chat_where_it_is(
 ) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
-    await ada.ask("A long one")
-    await until_text(ada.page, 10)
+    await ask_model(ada, "A long one", "fake:4000x20")
     await organisation(ada, "Acme")
     await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Move A long one to…").click()

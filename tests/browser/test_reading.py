@@ -6,7 +6,9 @@ from testing.browser_user import Meet, answers, composer, until_done, until_text
 from testing.program import Program
 
 WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=640)
-QUESTION = "    def first():\n" + "\n".join(f"        line_{n}()" for n in range(40))
+LINES = "\n".join(f"        line_{n}()" for n in range(600))
+QUESTION = f"    def first(): # echo: and on\n{LINES}"
+"""Its answer is as long, and so stopped before its end."""
 CODE = "word " * 60
 
 # What a printer would leave out: text beyond an edge that scrolls or is cut off.
@@ -93,8 +95,9 @@ async def test_a_long_question_is_folded_and_its_answer_stops_at_escape(
     assert (await ada.stored())[0]["parts"][0]["text"] == QUESTION
     question = page.locator("[data-role=user] .ct-text")
     assert await question.evaluate("(one) => one.textContent") == QUESTION
-    top, _ = await _edges(question)
     more = page.get_by_role("button", name="Show more")
+    await more.scroll_into_view_if_needed()
+    top, _ = await _edges(question)
     await more.click()
     await expect(page.get_by_role("button", name="Show less")).to_be_focused()
     assert (await _edges(question))[0] == top, "what is opened stays under the pointer"

@@ -4,11 +4,9 @@ That it does not flash, not even from the browser's cache, is tested in
 `resilience/attack_content_flash.py`.
 """
 
-import re
-
 from playwright.async_api import Page, expect
 
-from testing.browser_user import SIGN_IN, Meet, composer, until_done, until_text
+from testing.browser_user import SIGN_IN, Meet, ask_model, composer, until_done, until_text
 from testing.program import Program
 
 
@@ -36,13 +34,11 @@ async def test_signing_out_blanks_the_other_tab_and_stops_its_answer(
 ) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
-    other = await ada.tab()
-    await other.goto(program.url)
-    await composer(other).fill("Keep talking")
-    await composer(other).press("Enter")
+    await ask_model(ada, "Keep talking", "fake:4000x20")
+    other, thread = ada.page, ada.page.url
     await until_text(other, 10)
-    await other.wait_for_url(re.compile("/c/"))
-    thread = other.url
+    ada.page = await ada.tab()
+    await ada.open("/")
     await expect(ada.titles()).to_have_text(["Keep talking"])
     await ada.sign_out()
     await expect(other.locator("body")).not_to_contain_text("Keep talking")
