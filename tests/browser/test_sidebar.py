@@ -105,7 +105,8 @@ async def test_a_search_leads_by_keyboard_to_a_message_and_a_reload_stays_there(
     await ada.sign_up()
     for text in ("echo: How do **tomatoes** grow?", "echo: Rain"):
         await ada.open("/")
-        await expect(composer(page)).to_be_visible()
+        # until then the tab still holds the chat before, and what is sent opens no page
+        await expect(page.get_by_role("heading", name="What can I help with?")).to_be_visible()
         await ada.ask(text)
         await ada.thread()
         await until_done(page)

@@ -316,9 +316,13 @@ async def test_the_role_of_users_sessions_reaches_no_signal(database: DatabaseUn
 @only_postgres
 async def test_a_message_carries_nothing(database: DatabaseUnderTest, command: Command) -> None:
     assert isinstance(database, PostgresDatabase)
-    with psycopg.connect(database.app_url, autocommit=True) as other:
+    with (
+        psycopg.connect(database.app_url, autocommit=True) as other,
+        psycopg.connect(database.app_url, autocommit=True) as last,
+    ):
         other.execute(f"LISTEN {CHANNEL}".encode())
         await command.change(*SAID)
         await command.change(SAID[0], fails=True)
-        said = [one.payload for one in other.notifies(timeout=0.5)]
-    assert said == [MESSAGE]
+        last.execute(f"NOTIFY {CHANNEL}, 'end'".encode())
+        said = [one.payload for one in other.notifies(timeout=30, stop_after=2)]
+    assert said == [MESSAGE, "end"]
