@@ -42,6 +42,13 @@ class DatabaseSettings(SettingsGroup):
     """Days after which what AssistantCloud's clients report is removed: runs, feedback, events and
     scores."""
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _is_named(cls, value: object) -> object:
+        if value == "":  # it would be the folder of the program
+            raise ValueError("must not be empty")
+        return value
+
     @field_validator("database_url", "database_system_url", "database_admin_url")
     @classmethod
     def _use_psycopg(cls, value: str) -> str:

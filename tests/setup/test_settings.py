@@ -304,6 +304,7 @@ def test_a_provider_that_lacks_something_is_named(monkeypatch: pytest.MonkeyPatc
         ("PORT", "99999", "PORT: must be at most 65535"),
         ("PORT", "0", "PORT: must be at least 1"),
         ("PORT", "9" * 5000, "PORT: has too many digits"),
+        ("DATA_DIR", "", "DATA_DIR: must not be empty"),
         ("DELETED_DAYS", "1000000", "DELETED_DAYS: must be at most 36500"),
         ("LOG_LEVEL", "\udcff", "LOG_LEVEL: must be a text in UTF-8"),
         ("APP_URL", "http://[", "APP_URL: must look like https://chat.example"),
