@@ -113,7 +113,7 @@ async def end_memberships(
     is_own = not isinstance(actor, str | UUID) and actor.user_id == user.id
     for org_id, members in (await _members(session, org_ids)).items():
         others = [one for one in members if one.user_id != user.id]
-        if len(others) == len(members) or any(one.role == "owner" for one in others):
+        if any(one.role == "owner" for one in others):
             continue
         if not others:
             await _delete_organisation(session, user, org_id, actor=actor, now=now)
@@ -171,7 +171,6 @@ async def _members(session: SystemSession, org_ids: set[UUID]) -> dict[UUID, Seq
         select(Membership, User.disabled_at)
         .join(User, col(User.id) == col(Membership.user_id))
         .where(col(Membership.org_id).in_(org_ids))
-        .order_by(col(Membership.org_id))
     )
     members = defaultdict[UUID, list[_Member]](list)
     for row, disabled_at in found:

@@ -109,8 +109,7 @@ async def set_role(
     if user.role == role:
         return False
     previous, user.role = user.role, role
-    if role != "admin":
-        await revoke_issued_tokens(session, user_id)
+    await revoke_issued_tokens(session, user_id)
     await audit.append(
         session,
         "role_changed",
