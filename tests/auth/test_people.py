@@ -18,7 +18,7 @@ from chat_app.auth.account.roles import (
     enabled_admins,
     require_admin,
 )
-from chat_app.auth.errors import InvalidEmail, InvalidToken
+from chat_app.auth.errors import InvalidEmail, InvalidName, InvalidToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseBusy, Forbidden, NotFound
 from chat_app.db.tables import AuditEvent, AuditIdentity, AuthSession, User
@@ -26,6 +26,7 @@ from chat_app.states.admin.people import listed_user_item
 from testing.auth_services import AuthHarness, auth_harness
 from testing.database import DatabaseUnderTest, only_postgres, until_waiting
 from testing.organisations import elsewhere
+from testing.second_factor import mfa_user
 
 NEW = "violet kettle harbour thirty eight"
 
@@ -62,17 +63,43 @@ async def test_people_are_found_by_email_and_name_a_page_at_a_time(
     harness: AuthHarness, people: People
 ) -> None:
     root = await new_admin(harness)
-    for number in range(PAGE_SIZE + 1):
-        await harness.person(f"user-{number:02}@example.org")
+    for number in reversed(range(PAGE_SIZE + 1)):
+        domain = "example.org" if number < PAGE_SIZE - 1 else "example.net"
+        await harness.person(f"user-{number:02}@{domain}")
     first, second = await people.find(""), await people.find("", 1)
     assert (first.total, len(first.users), first.has_more) == (PAGE_SIZE + 2, PAGE_SIZE, True)
-    assert [one.email for one in second.users] == ["user-24@example.org", "user-25@example.org"]
+    assert [one.email for one in second.users] == ["user-24@example.net", "user-25@example.net"]
     assert (second.has_more, (await people.find("", 99)).number) == (False, 1)
+    full = await people.find("@EXAMPLE.org", 99)
+    assert (full.total, full.number, full.has_more) == (PAGE_SIZE, 0, False)
+    assert len(full.users) == PAGE_SIZE
+    assert (await people.find("Ada")).total == PAGE_SIZE + 2, "the name of all of them"
     (found,) = (await people.find(" ROOT@ ")).users
     assert (found.id, found.is_admin, found.sessions) == (root.user_id, True, 1)
-    for unknown in ("%", "_", "\\", "x" * 500):
-        assert (await people.find(unknown)).total == 0, unknown
-    assert (await people.find("user-0", -3)).total == 10
+    for unknown in ("%", "_", "\\", "x" * 60_000):  # more than SQLite takes as a pattern
+        page = await people.find(unknown, 1)
+        assert (page.total, page.number, page.users) == (0, 0, []), unknown[:9]
+    assert ((await people.find("user-0", -3)).total, page.number) == (10, 0)
+
+
+async def test_a_user_is_listed_with_the_newest_use_and_with_what_is_live(
+    harness: AuthHarness, people: People
+) -> None:
+    root, eve = await new_admin(harness), await harness.person("eve@example.org")
+    ended = await harness.sign_in(eve)
+    harness.time.passes(hours=1)
+    await harness.sign_in(eve)
+    newest = harness.time()
+    await harness.end_unheard(ended.session_id)  # to end it by its own principal would be a use
+    found, listed_root = (await people.find("")).users
+    assert (found.id, found.sessions, found.last_seen_at) == (eve, 1, newest)
+    assert (found.is_admin, found.is_verified, found.is_disabled) == (False, False, False)
+    assert (listed_root.is_admin, listed_root.has_two_factor) == (True, False)
+    await mfa_user(harness, "bob@example.org")
+    assert (await people.find("bob@")).users[0].has_two_factor
+    await people.disable(root, eve)
+    (found,) = (await people.find("eve@")).users
+    assert (found.is_disabled, found.sessions, found.last_seen_at) == (True, 0, newest)
 
 
 async def test_who_has_never_signed_in_is_told_from_who_has_not_for_long(
@@ -102,17 +129,27 @@ async def test_an_added_user_chooses_the_password_by_the_link(
     harness: AuthHarness, people: People
 ) -> None:
     root = await new_admin(harness)
-    link = await people.add_user(root, " New@Example.org ", "New")
+    link = await people.add_user(root, " New@Example.org ", " New ")
     token = link.partition("/reset/new#")[2]
+    (listed,) = (await people.find("new@")).users
+    assert (listed.name, listed.created_at) == ("New", harness.time())
+    assert listed.is_verified, "the admin vouches for it"
     user_id = await harness.password_changes.reset(token, NEW, "192.0.2.7")
     await harness.accounts.sign_in(email="new@example.org", password=NEW, client_ip="192.0.2.7")
     again = (await people.reset_link(root, user_id)).partition("#")[2]
+    other = await harness.tokens.create(
+        "verify_email", lifetime=harness.time.hour, user_id=user_id, subject="new@example.org"
+    )
     later = (await people.reset_link(root, user_id)).partition("#")[2]
     with pytest.raises(InvalidToken):
         await harness.password_changes.reset(again, NEW, "192.0.2.7")
+    assert await harness.tokens.peek(later, "reset_password")
+    assert await harness.tokens.peek(other, "verify_email")
     assert await harness.password_changes.reset(later, NEW, "192.0.2.7") == user_id
     with pytest.raises(UserExists):
         await people.add_user(root, "new@example.org", "")
+    with pytest.raises(InvalidName):
+        await people.add_user(root, "other@example.org", "x" * 101)
     with pytest.raises(InvalidEmail):
         await people.add_user(root, "nobody", "")
 
@@ -317,12 +354,15 @@ async def test_every_action_names_the_admin_in_the_audit_log(
         mine = select(AuditIdentity).where(AuditIdentity.owner_id == root.user_id)
         actor = (await session.exec(mine)).one().audit_id
         rows = await session.exec(select(AuditEvent).where(AuditEvent.actor == actor))
-        actions = {row.action for row in rows.all()}
+        subjects = {row.action: row.subject for row in rows.all()}
+        added = select(AuditIdentity.audit_id).join(User, col(User.id) == AuditIdentity.owner_id)
+        new = (await session.exec(added.where(User.email == "new@example.org"))).one()
         users = (await session.exec(select(User.email).order_by(User.email))).all()
-    assert actions >= {
+    assert subjects.keys() >= {
         *("session_ended", "role_changed", "user_disabled", "user_enabled"),
         *("user_deleted", "user_created"),
     }
+    assert subjects["user_created"] == new
     assert list(users) == ["new@example.org", "root@example.org"]
 
 

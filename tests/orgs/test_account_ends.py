@@ -12,7 +12,7 @@ from chat_app.auth.errors import InvalidToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict
 from chat_app.core.signals import ROLES, Signal
-from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation
+from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation, Thread
 from chat_app.orgs.organisations import require_room
 from testing.database import DatabaseUnderTest, only_postgres, until_waiting
 from testing.organisations import OrgHarness, elsewhere, locked_elsewhere
@@ -52,15 +52,27 @@ async def test_an_organisation_of_one_is_deleted_with_its_account(
     await live.threads.create(await harness.now(ada), title="hers", org_id=org)
     await live.threads.create(await harness.now(bob), title="his", org_id=org)
     await live.threads.create(await harness.now(bob), title="elsewhere", org_id=others)
+    gone = await live.threads.create(await harness.now(bob), title="gone", org_id=org)
+    await live.threads.delete(await harness.now(bob), gone.id)
+    at = harness.time()
+    harness.time.passes(minutes=1)
     await harness.invite(ada, org, "eve@chat.example")
     await live.members.remove(ada, org, bob.user_id)
     await end(harness, ada, "ada")
     async with live.db.system("organisations") as session:
         assert [one.id for one in await session.exec(select(Organisation))] == [others]
         assert (await session.exec(select(Invitation))).all() == []
+        assert (await session.require(Thread, gone.id)).deleted_at == at, "removed no later"
     assert await harness.stored() == {"elsewhere": others}
-    actions = [event.action for event in await _audit(harness) if event.org_id == org]
-    assert actions[-1] == "organisation_deleted"
+    events = await _audit(harness)
+    last = [event for event in events if event.org_id == org][-1]
+    assert (last.action, last.actor) == ("organisation_deleted", _cause(events).actor)
+
+
+def _cause(events: list[AuditEvent]) -> AuditEvent:
+    """What was done to the account."""
+    (cause,) = [one for one in events if one.action in ("user_deleted", "user_disabled")]
+    return cause
 
 
 async def _audit(harness: OrgHarness) -> list[AuditEvent]:
@@ -82,12 +94,14 @@ async def test_the_invitations_that_end_with_an_account_are_counted_in_the_audit
     token = await harness.invite(ada, orgs[2], "zoe@chat.example")
     await harness.live.invitations.accept(zoe, token)  # so it has ended before
     await end(harness, ada, "ada")
-    revoked = [one for one in await _audit(harness) if one.action == "invitation_revoked"]
+    events = await _audit(harness)
+    revoked = [one for one in events if one.action == "invitation_revoked"]
     assert {(one.org_id, one.details) for one in revoked} == {
         (orgs[0], '{"count":2}'),
         (orgs[1], '{"count":1}'),
     }
     assert len(revoked) == 2
+    assert {one.actor for one in revoked} == {_cause(events).actor}
 
 
 async def test_who_is_the_only_owner_among_members_does_not_delete_the_account(
@@ -117,6 +131,7 @@ async def test_who_others_delete_has_an_heir(
     ada = await harness.person("ada")
     people = [await harness.person(f"bob{number}") for number in range(len(members))]
     org = await harness.organisation(ada)
+    other = await harness.organisation(await harness.person("zoe"), member=people[heir])
     live = harness.live
     async with live.db.system("organisations", write=True) as session:
         for number, role in enumerate(members):
@@ -131,6 +146,7 @@ async def test_who_others_delete_has_an_heir(
     expected = {one.user_id: role for one, role in zip(people, members, strict=True)}
     expected[people[heir].user_id] = "owner"
     assert await harness.roles(org) == expected
+    assert (await harness.roles(other))[people[heir].user_id] == "member"
     assert (people[heir].user_id, org, "changed") in [
         (signal.user_id, signal.org_id, signal.reason) for signal in signals
     ]

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlmodel import col, select
 
 from chat_app.auth.account.roles import (
     LastAdmin,
@@ -18,6 +19,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import ROLES, Signal
 from chat_app.db.engine import Database
+from chat_app.db.tables import AuditEvent
 from testing.auth_api import everything_logged
 from testing.auth_services import AuthHarness, OpenAuthHarness
 
@@ -131,6 +133,13 @@ async def test_only_a_change_is_told_and_logged(
     logged = [one for one in caplog.records if one.name == "chat_app.security"]
     assert [one.__dict__["fields"]["event"] for one in logged] == ["role_changed"]
     assert await enabled(harness) == [ada]
+    assert await roles.demote(ada)
+    async with harness.db.system("audit") as session:
+        rows = await session.exec(select(AuditEvent.details).order_by(col(AuditEvent.id)))
+        assert rows.all() == [
+            '{"previous_role":"none","role":"admin"}',
+            '{"previous_role":"admin","role":"none"}',
+        ]
     for change in (roles.promote, roles.demote):
         with pytest.raises(NotFound):
             await change(uuid4())
