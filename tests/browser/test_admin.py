@@ -1,5 +1,6 @@
 """The administration: only admins find it, and who loses the role loses what is open."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest_asyncio
 from playwright.async_api import APIResponse, expect
 
+from chat_app.auth.account.people import PAGE_SIZE
 from testing.axe import violations
 from testing.browser_user import (
     PASSWORD,
@@ -149,6 +151,37 @@ async def test_what_was_refused_is_seen_far_down_a_list(root: BrowserUser) -> No
     await remove.click()
     refused = page.locator(".notice").get_by_text("This is the only admin.")
     await expect(refused).to_be_in_viewport()
+
+
+async def test_another_page_of_a_list_is_read_from_its_beginning(
+    program: Program, root: BrowserUser
+) -> None:
+    page, mark = root.page, uuid4().hex[:8]
+    for number in range(2 * PAGE_SIZE + 1):
+        program.behind_its_back(
+            "INSERT INTO user (id, email, name, created_at) VALUES (?, ?, '', ?)",
+            *(uuid4().hex, f"{mark}-{number:02}@example.com", "2026-01-01 00:00:00"),
+        )
+    await root.open("/admin/people")
+    await page.get_by_role("searchbox").fill(mark)
+    rows = page.locator(".entries > li")
+    shown = page.get_by_text(re.compile(r"^Page \d$"))
+    forward, back = [page.get_by_role("button", name=f"{one} page") for one in ("Next", "Previous")]
+    await expect(page.get_by_text(f"{2 * PAGE_SIZE + 1} users")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(shown).to_have_role("status")
+    for button, number, focused in (
+        (forward, 2, forward),
+        (forward, 3, back),  # there is none after it
+        (back, 2, back),
+        (back, 1, forward),
+    ):
+        await button.press("Enter")
+        await expect(shown).to_have_text(f"Page {number}")
+        await expect(rows.first).to_contain_text(f"{mark}-{PAGE_SIZE * (number - 1):02}")
+        await expect(focused).to_be_focused()
+        await expect(rows.first).to_be_in_viewport(ratio=1)
+    program.behind_its_back("DELETE FROM user WHERE email LIKE ?", f"{mark}-%")
+    assert root.errors == []
 
 
 async def test_a_long_name_fits_a_phone(root: BrowserUser) -> None:

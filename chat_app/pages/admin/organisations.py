@@ -40,7 +40,7 @@ def organisations() -> rx.Component:
                 state,
                 match_count(state, "organisation", "organisations"),
                 rx.el.ul(rx.foreach(state.items, _organisation), class_name="entries"),
-                pager(state, state.previous_page, state.next_page),
+                pager(state),
             ),
             lead="Chats are counted and never shown.",
         ),

@@ -39,7 +39,7 @@ def people() -> rx.Component:
                 state,
                 match_count(state, "user", "users"),
                 rx.el.ul(rx.foreach(state.items, _user), class_name="entries"),
-                pager(state, state.previous_page, state.next_page),
+                pager(state),
             ),
         ),
     )

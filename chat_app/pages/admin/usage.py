@@ -16,7 +16,7 @@ def usage() -> rx.Component:
         section(
             "By user",
             usage_table("User", state.users),
-            pager(state, state.previous_page, state.next_page),
+            pager(state),
             lead="Those who used the most tokens come first. Deleted accounts share one row.",
         ),
         section(

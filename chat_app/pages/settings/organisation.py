@@ -206,7 +206,7 @@ def _members() -> rx.Component:
         search_input("Search members", "Email or name", state),
         match_count(state, "member", "members"),
         rx.el.ul(rx.foreach(state.items, _member), class_name="entries", aria_label="Members"),
-        pager(state, state.previous_page, state.next_page),
+        pager(state),
         id="members",
     )
 

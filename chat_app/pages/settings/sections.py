@@ -8,6 +8,7 @@ import reflex as rx
 from chat_app.components.auth.account import account_form
 from chat_app.components.auth.fields import submit_button
 from chat_app.components.ui.feedback import section_skeleton
+from chat_app.components.ui.page_number import page_number
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import SettingsEntry, SettingsList, SettingsState
 
@@ -157,13 +158,14 @@ def match_count(state: Any, one: str, many: str) -> rx.Component:
     return rx.el.p(rx.cond(state.total == 0, none, some), class_name="section-lead", role="status")
 
 
-def pager(state: Any, previous: Any, next: Any) -> rx.Component:
+def pager(state: Any) -> rx.Component:
     """The buttons to the pages before and after the shown one; nothing where it is the only one.
 
+    It stands right after the list.
+
     Args:
-        state: Has the `number` of the page, from 0, and `has_more`.
-        previous: The event that shows the page before.
-        next: The event that shows the page after.
+        state: Has the `number` of the page, from 0, and `has_more`; and the handlers
+            `previous_page` and `next_page`.
     """
     return rx.cond(
         (state.number > 0) | state.has_more,
@@ -172,15 +174,15 @@ def pager(state: Any, previous: Any, next: Any) -> rx.Component:
                 "Previous page",
                 type="button",
                 class_name="small-button",
-                on_click=previous,
+                on_click=state.previous_page,
                 disabled=state.number == 0,
             ),
-            rx.el.span("Page ", state.number + 1),
+            page_number(number=state.number),
             rx.el.button(
                 "Next page",
                 type="button",
                 class_name="small-button",
-                on_click=next,
+                on_click=state.next_page,
                 disabled=~state.has_more,
             ),
             class_name="buttons",
