@@ -57,7 +57,7 @@ class AuditLogState(SettingsState, NoticeState, mixin=True):
 
     @rx.event
     async def search(self, form: dict[str, Any]):
-        """Show the rows that the form describes; a mistake in it changes nothing else."""
+        """Show the rows that the form describes: none where there is a mistake in it."""
         self.action, self.email = form["action"], form["email"]
         self.since, self.until = form["since"], form["until"]
         await self.load()
@@ -71,8 +71,9 @@ class AuditLogState(SettingsState, NoticeState, mixin=True):
             self.items = [*self.items, *found]
 
     async def _read(self, principal: Principal) -> None:
-        if (found := await self._items(principal)) is not None:
-            self.items = found
+        # the rows are those of the filters, which stay as they were typed
+        self.items, self.has_more, self._before = [], False, None
+        self.items = await self._items(principal) or []
 
     async def _items(self, principal: Principal, before: int | None = None) -> Any:
         """The items of a page, or None after a mistake in the filters."""

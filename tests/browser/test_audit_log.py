@@ -52,6 +52,8 @@ async def test_an_admin_finds_what_was_done_and_exports_it(
     await expect(
         page.get_by_role("alert").filter(has_text="No user has this email")
     ).to_be_visible()
+    await expect(events).to_have_count(0)
+    await expect(page.get_by_text("No events match.")).to_have_count(0)
     await page.get_by_label("User's email").fill("")
     await page.get_by_label("From").fill("2999-01-01")
     await page.get_by_role("button", name="Show", exact=True).click()

@@ -197,7 +197,7 @@ async def test_a_demoted_admin_reads_no_more_of_the_audit_log(acme: Acme, name: 
     await acme.harness.live.members.change_role(acme.owner, acme.id, acme.admin.user_id, "member")
     await tab.send(EVENTS[name]())
     after = (await _shown(tab))[2]
-    assert after.items == before
+    assert after.items == (before if name == "more" else [])
     assert "doesn't allow" in after.notice or name == "more"  # there is no second page
 
 
@@ -210,6 +210,7 @@ async def test_the_audit_log_is_limited_and_a_mistake_is_said(acme: Acme) -> Non
     await tab.send(search({**FORM, "email": "eve@example.com"}))
     shown = (await _shown(tab))[2]
     assert shown.notice == "No present or former member has this email."
+    assert (shown.email, shown.items, shown.has_more) == ("eve@example.com", [], False)
     await tab.send(OrganisationAuditState.dismiss())
     assert (await _shown(tab))[2].notice == ""
 

@@ -32,7 +32,7 @@ def events(
             ),
         ),
     )
-    empty = rx.el.p("No events match.", class_name="section-lead")
+    empty = rx.cond(state.notice == "", rx.el.p("No events match.", class_name="section-lead"))
     return section(
         "Events",
         _filters(state, titles, whose),
