@@ -262,7 +262,7 @@ class OrganisationAdministration:
                 subject=audit.Subject("user", owner),
                 details={"role": "owner", "previous_role": "none"},
             )
-            publish_role(session, self.bus, owner, org_id, "joined")
+            await publish_role(session, self.bus, owner, org_id, "joined")
         return org_id
 
     async def make_owner(self, admin: Principal, org_id: UUID, user_id: UUID) -> None:
@@ -294,7 +294,7 @@ class OrganisationAdministration:
                 subject=audit.Subject("user", user_id),
                 details={"role": "owner", "previous_role": previous},
             )
-            publish_role(session, self.bus, user_id, org_id, "changed")
+            await publish_role(session, self.bus, user_id, org_id, "changed")
 
     async def remove(self, admin: Principal, org_id: UUID, user_id: UUID) -> None:
         """Remove a member. Their chats stay in the organisation, and are there if they return.

@@ -396,7 +396,7 @@ async def join_by(
         subject=audit.Subject("user", user_id),
         details={"role": used.role},
     )
-    publish_role(session, bus, user_id, org_id, "joined")
+    await publish_role(session, bus, user_id, org_id, "joined")
 
 
 async def find_accepted(

@@ -175,7 +175,7 @@ class Members:
                 subject=audit.Subject("user", user_id),
                 details={"role": new, "previous_role": previous},
             )
-            publish_role(session, self.bus, user_id, org_id, "changed")
+            await publish_role(session, self.bus, user_id, org_id, "changed")
 
     async def remove(self, principal: Principal, org_id: UUID, user_id: UUID) -> None:
         """Remove a member. Their threads stay in the organisation, and are there if they return.
@@ -233,7 +233,7 @@ class Members:
         await self._revoke_invitations(session, principal, org_id, user_id, ROLES)
         await self._end_grants(session, principal, org_id, user_id)
         await session.delete(membership)
-        publish_role(session, self.bus, user_id, org_id, "left")
+        await publish_role(session, self.bus, user_id, org_id, "left")
 
     async def _revoke_invitations(
         self,

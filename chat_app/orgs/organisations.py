@@ -38,6 +38,7 @@ from chat_app.db.tables import (
 from chat_app.orgs.events import publish_to_members, record
 from chat_app.orgs.roles import (
     checked_role,
+    has_other_owner,
     lock_organisation,
     require_at_least,
 )
@@ -61,6 +62,7 @@ class OrganisationView:
         role: The user's role in it.
         allows_admin_reading: Whether admins may read a member's threads in it, with a reason.
         is_chosen: Whether new tabs of the user begin in it.
+        is_only_owner: Whether the user is its only owner, who can't leave; `get` alone tells it.
     """
 
     id: UUID
@@ -69,6 +71,7 @@ class OrganisationView:
     allows_admin_reading: bool
     created_at: datetime
     is_chosen: bool = False
+    is_only_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,10 @@ class Organisations:
         """
         async with self.db.system("organisations") as session:
             role = await require_at_least(session, principal, org_id, "member")
-            return _view(await session.require(Organisation, org_id), role)
+            view = _view(await session.require(Organisation, org_id), role)
+            if role == "owner" and not await has_other_owner(session, org_id, principal.user_id):
+                return replace(view, is_only_owner=True)
+            return view
 
     async def choose(self, principal: Principal, org_id: UUID) -> None:
         """Keep in which organisation new tabs of the user begin, until they leave it.
@@ -158,7 +164,7 @@ class Organisations:
                 )
             )
             await record(session, "organisation_created", principal, organisation.id)
-            publish_role(session, self.bus, principal.user_id, organisation.id, "joined")
+            await publish_role(session, self.bus, principal.user_id, organisation.id, "joined")
         return _view(organisation, "owner")
 
     async def change(
@@ -221,7 +227,7 @@ class Organisations:
                 raise Conflict("Remove the other members first; then delete the organisation.")
             await self.dissolve(session, principal, org_id, [principal.user_id])
             await record(session, "organisation_deleted", principal, org_id)
-            publish_role(session, self.bus, principal.user_id, org_id, "left")
+            await publish_role(session, self.bus, principal.user_id, org_id, "left")
 
     async def dissolve(
         self,
@@ -291,7 +297,7 @@ class Organisations:
         for user_id in members:
             subject = audit.Subject("user", user_id)
             await record(session, "member_removed", principal, org_id, subject=subject)
-            publish_role(session, self.bus, user_id, org_id, "left")
+            await publish_role(session, self.bus, user_id, org_id, "left")
 
     async def _delete_left(
         self, session: SystemSession, org_id: UUID, members: Sequence[UUID]

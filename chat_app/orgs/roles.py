@@ -109,16 +109,21 @@ async def require_at_least(
     return checked_role(membership.role)
 
 
+async def has_other_owner(session: SystemSession, org_id: UUID, user_id: UUID) -> bool:
+    """Whether an organisation has an owner besides a user."""
+    others = select(Membership.user_id).where(
+        col(Membership.org_id) == org_id,
+        col(Membership.role) == "owner",
+        col(Membership.user_id) != user_id,
+    )
+    return (await session.exec(others.limit(1))).first() is not None
+
+
 async def require_other_owner(session: SystemSession, org_id: UUID, user_id: UUID) -> None:
     """Refuse what takes the last owner from an organisation that is locked.
 
     Raises:
         LastOwner: The user is the only owner.
     """
-    others = select(Membership.user_id).where(
-        col(Membership.org_id) == org_id,
-        col(Membership.role) == "owner",
-        col(Membership.user_id) != user_id,
-    )
-    if (await session.exec(others.limit(1))).first() is None:
+    if not await has_other_owner(session, org_id, user_id):
         raise LastOwner

@@ -274,7 +274,7 @@ def _organisations() -> list[tuple[str, PolicyRow]]:
     row, members, audit_log = partial(_row, Access.SIGNED_IN), MembersState, OrganisationAuditState
     return [
         row(OrganisationListState.load),
-        row(OrganisationPageState.load),
+        *map(row, (OrganisationPageState.load, OrganisationPageState.watch)),
         row(members.find, text=_text(200)),
         *map(row, (members.next_page, members.previous_page)),
         *map(row, (audit_log.load, audit_log.more, audit_log.dismiss)),

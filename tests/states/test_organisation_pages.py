@@ -17,7 +17,7 @@ from chat_app.states.organisation_pages.page import (
     OrganisationListState,
     OrganisationPageState,
 )
-from testing.reflex_tabs import Harness, Tab
+from testing.reflex_tabs import Harness, Tab, wait_for_value, wait_until, watching
 
 NAME = "<b>Acme</b> & Söhne"
 INVITED = "invited@example.com"
@@ -105,6 +105,40 @@ async def test_each_role_sees_what_it_may_do(
     assert {one.email for one in page.invitations} == {INVITED, f"2{INVITED}"}
     assert {one.email for one in page.invitations if one.can_change} == invitations
     assert len(audit_log.items) == events
+
+
+async def test_the_only_owner_can_leave_as_soon_as_there_is_another_one(acme: Acme) -> None:
+    tab, members = await acme.tab(acme.owner), acme.harness.live.members
+
+    async def is_only_owner() -> bool:
+        return (await _shown(tab))[0].organisation.is_only_owner
+
+    assert await is_only_owner()
+    await tab.begin(OrganisationPageState.watch())
+    await wait_until(tab, lambda: watching(acme.harness, acme.owner))
+    # in another tab
+    await members.change_role(acme.owner, acme.id, acme.admin.user_id, "owner")
+    await wait_for_value(tab, is_only_owner, False)
+    assert [one.role for one in (await _shown(tab))[1].items] == ["owner", "owner", "member"]
+    await members.leave(acme.admin, acme.id)
+    await wait_for_value(tab, is_only_owner, True)
+    tab.close()
+
+
+async def test_the_only_owner_is_told_when_the_account_of_another_is_deleted(acme: Acme) -> None:
+    tab, live = await acme.tab(acme.owner), acme.harness.live
+    await live.members.change_role(acme.owner, acme.id, acme.admin.user_id, "owner")
+    await tab.send(OrganisationPageState.load())
+    assert not (await _shown(tab))[0].organisation.is_only_owner
+    await tab.begin(OrganisationPageState.watch())
+    await wait_until(tab, lambda: watching(acme.harness, acme.owner))
+    await live.administration.delete(acme.admin.user_id)
+
+    async def is_only_owner() -> bool:
+        return (await _shown(tab))[0].organisation.is_only_owner
+
+    await wait_for_value(tab, is_only_owner, True)
+    tab.close()
 
 
 async def _remove(acme: Acme, who: Principal) -> None:

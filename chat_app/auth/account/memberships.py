@@ -41,13 +41,13 @@ class _Member(NamedTuple):
     role: str
 
 
-def publish_role(
+async def publish_role(
     session: SystemSession, bus: Bus, user_id: UUID, org_id: UUID, reason: str
 ) -> None:
     """Tell, after the commit, that a user's role has changed.
 
     Caches drop the user and their sockets reconnect at once; who has left loses their running
-    answers there.
+    answers there. The owners are told too: what they may do depends on the other members.
 
     Args:
         session: The transaction.
@@ -58,7 +58,13 @@ def publish_role(
     """
     changed = Signal("roles_changed", user_id=user_id, org_id=org_id, reason=reason)
     session.publish(bus, ROLES, changed)
-    session.publish(bus, user_topic(user_id), Signal("user"))
+    owners = await session.exec(
+        select(Membership.user_id).where(
+            col(Membership.org_id) == org_id, col(Membership.role) == "owner"
+        )
+    )
+    for told in {user_id, *owners}:
+        session.publish(bus, user_topic(told), Signal("user"))
 
 
 async def lock_organisations(session: SystemSession, user_id: UUID) -> set[UUID]:
@@ -101,7 +107,7 @@ async def end_memberships(
 
     Args:
         session: The transaction.
-        bus: Receives a signal for each new owner.
+        bus: Receives a signal for each owner who stays or is new.
         user: The user.
         org_ids: Their organisations, locked.
         actor: Who deletes the user, for the audit log.
@@ -113,7 +119,10 @@ async def end_memberships(
     is_own = not isinstance(actor, str | UUID) and actor.user_id == user.id
     for org_id, members in (await _members(session, org_ids)).items():
         others = [one for one in members if one.user_id != user.id]
-        if any(one.role == "owner" for one in others):
+        owners = [one for one in others if one.role == "owner"]
+        for one in owners:  # of whom one may be the only owner then
+            session.publish(bus, user_topic(one.user_id), Signal("user"))
+        if owners:
             continue
         if not others:
             await _delete_organisation(session, user, org_id, actor=actor, now=now)
@@ -196,7 +205,7 @@ async def _make_owner(
         organisation=org_id,
         details={"role": "owner", "previous_role": member.role},
     )
-    publish_role(session, bus, member.user_id, org_id, "changed")
+    await publish_role(session, bus, member.user_id, org_id, "changed")
 
 
 async def delete_organisation(session: SystemSession, org_id: UUID) -> None:

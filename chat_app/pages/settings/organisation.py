@@ -377,22 +377,25 @@ def _invitation(one: Invitation) -> rx.Component:
 
 
 def _leave() -> rx.Component:
+    mine = _organisation()
+    leave = _confirmed(
+        *("Leave organisation", "Leave", mine.name),
+        "You lose access to your chats here at once; running answers stop. The chats stay in "
+        "the organisation and are there again if you return.",
+        action=_route("leave"),
+        missing="You don't belong to this organisation any more.",
+        on_done=rx.redirect(PATH),
+    )
+    instead = rx.cond(
+        OrganisationPageState.is_alone,
+        "You are the only member. To leave, delete the organisation.",
+        "You are the only owner. To leave, make another member an owner first, or delete the "
+        "organisation.",
+    )
     return section(
         "Leave",
-        _confirmed(
-            *("Leave organisation", "Leave", _organisation().name),
-            "You lose access to your chats here at once; running answers stop. The chats stay in "
-            "the organisation and are there again if you return.",
-            action=_route("leave"),
-            missing="You don't belong to this organisation any more.",
-            on_done=rx.redirect(PATH),
-        ),
+        rx.cond(mine.is_only_owner, rx.el.p(instead, class_name="section-lead"), leave),
         id="leave",
-        lead=rx.cond(
-            _organisation().is_owner,
-            "The last owner can't leave: make another member an owner first, or delete it.",
-            "",
-        ),
     )
 
 

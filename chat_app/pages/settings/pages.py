@@ -66,7 +66,7 @@ PAGES = (
         f"{ORGANISATIONS}/[org_id]",
         "Organisation",
         organisation,
-        loads=(OrganisationPageState.load,),
+        loads=(OrganisationPageState.load, OrganisationPageState.watch),
         parent=ORGANISATIONS,
         heading=heading,
     ),

@@ -55,6 +55,7 @@ class OrganisationPageItem:
         role: The user's role.
         is_admin: Whether the user is an admin, or an owner.
         is_owner: Whether the user is an owner.
+        is_only_owner: Whether the user is the only one.
         allows_admin_reading: Whether admins may read members' chats.
         is_reading_off: Whether the installation lets no one read.
     """
@@ -64,6 +65,7 @@ class OrganisationPageItem:
     role: str = ""
     is_admin: bool = False
     is_owner: bool = False
+    is_only_owner: bool = False
     allows_admin_reading: bool = False
     is_reading_off: bool = False
 
@@ -141,6 +143,7 @@ def organisation_item(view: OrganisationView, *, is_reading_off: bool) -> Organi
         *(str(view.id), view.name, view.role),
         is_admin=is_at_least(view.role, "admin"),
         is_owner=view.role == "owner",
+        is_only_owner=view.is_only_owner,
         allows_admin_reading=view.allows_admin_reading and not is_reading_off,
         is_reading_off=is_reading_off,
     )

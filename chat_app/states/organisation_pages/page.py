@@ -1,5 +1,6 @@
 """The list of the user's organisations, and the page of one: its members, invitations and log."""
 
+import contextlib
 from collections.abc import Container
 from uuid import UUID
 
@@ -7,10 +8,12 @@ import reflex as rx
 
 from chat_app.audit.queries import AuditPage
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import DatabaseError, NotFound
+from chat_app.core.signals import user_topic
 from chat_app.orgs.members import MemberCursor
 from chat_app.orgs.roles import checked_role
-from chat_app.reflex_ext.events import route_argument
+from chat_app.reflex_ext.events import route_argument, state_key
+from chat_app.reflex_ext.tabs import while_open
 from chat_app.services import services
 from chat_app.states import current_principal
 from chat_app.states.account import SettingsState
@@ -73,6 +76,23 @@ class OrganisationPageState(SettingsState, rx.State):
         self.invitations = [invitation_item(one, view.role, now) for one in opened]
         counts = await services().organisations.member_counts(principal)
         self.missing, self.is_alone = False, counts.get(org_id) == 1
+
+    @rx.event(background=True, supersedes=True)
+    async def watch(self):
+        """Follow changes of the organisation and its members until the socket is closed."""
+        await while_open(state_key(), self._watch(current_principal()))
+
+    async def _watch(self, principal: Principal) -> None:
+        with services().bus.subscribe(user_topic(principal.user_id)) as batches:
+            await self._update(principal)
+            async for signals in batches:
+                if any(signal.kind == "user" for signal in signals):
+                    await self._update(principal)
+
+    async def _update(self, principal: Principal) -> None:
+        with contextlib.suppress(DatabaseError):  # the next change, or page, reads again
+            async with self:
+                await self._read(principal)
 
 
 def _id_in_url(state: rx.State) -> UUID:
