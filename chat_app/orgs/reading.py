@@ -151,6 +151,7 @@ class ReadingGrants:
             NotFound: The user does not belong to the organisation.
             RoleRequired: The user is no admin of it.
             ReadingNotAllowed: Its chats are not read.
+            StepUpRequired: The user must confirm their identity.
         """
         self._require_switched_on()
         in_it = col(Membership.org_id) == org_id
@@ -177,11 +178,13 @@ class ReadingGrants:
                 .order_by(col(User.email))
                 .limit(MAX_SUBJECTS)
             )
-            return Subjects(
+            found = Subjects(
                 organisation.name,
                 [_person(user, checked_role(role)) for user, role in members.all()],
                 [_person(user) for user in former.all()],
             )
+        await self._require_fresh(principal)
+        return found
 
     async def ask(
         self, principal: Principal, org_id: UUID, subject_id: UUID, *, reason: str, minutes: int
@@ -212,11 +215,8 @@ class ReadingGrants:
         cleaned = clean_reason(reason)
         if minutes not in MINUTES:
             raise InvalidInput("Choose for how long you need to read.")
+        await self._require_fresh(principal)
         now = self.clock()
-        if principal.scopes is not None or not await self.step_up.is_fresh(
-            principal, now, self._settings
-        ):
-            raise StepUpRequired
         if subject_id == principal.user_id:
             raise Conflict("These are your own chats. Open them in the list of your chats.")
         async with self._write() as session:
@@ -409,6 +409,18 @@ class ReadingGrants:
         if self._settings.email_delivery == "smtp":
             with suppress(MailUnavailable):
                 self.mail.mailer.send(self.mail.templates.chats_read(to))
+
+    async def _require_fresh(self, principal: Principal) -> None:
+        """Refuse who has not just authenticated.
+
+        Raises:
+            StepUpRequired: The user must confirm their identity.
+        """
+        is_fresh = self.step_up.is_fresh
+        if principal.scopes is not None or not await is_fresh(
+            principal, self.clock(), self._settings
+        ):
+            raise StepUpRequired
 
     def _require_switched_on(self) -> None:
         if not self._settings.admin_reading:

@@ -18,6 +18,7 @@ from chat_app.components.ui.feedback import (
 )
 from chat_app.components.ui.icons import icon, page_link
 from chat_app.orgs.reading import REASON_LENGTH, ReadingSwitchedOff
+from chat_app.pages.settings.organisations import PATH as ORGANISATIONS
 from chat_app.states.reading import (
     MINUTES_OFFERED,
     PATH,
@@ -80,9 +81,21 @@ def _over(why: str) -> rx.Component:
     )
 
 
+def _to_organisation(state: type[ReadingState] | type[ReadingRequestState]) -> rx.Component:
+    return rx.cond(
+        state.organisation != "",
+        page_link(
+            *(icon("back"), state.organisation),
+            to=f"{ORGANISATIONS}/" + state.org_id.to(str),
+            class_name="quiet-button",
+        ),
+    )
+
+
 def _open() -> rx.Component:
     state = ReadingState
     return rx.fragment(
+        _to_organisation(state),
         rx.el.section(
             rx.el.h1("Reading the chats of ", state.subject),
             rx.el.p(
@@ -190,6 +203,7 @@ def _ask_waiting() -> rx.Component:
 def _ask() -> rx.Component:
     state = ReadingRequestState
     return _layout(
+        _to_organisation(state),
         rx.el.h1("Read a member's chats"),
         notice(state.notice, state.dismiss),
         rx.cond(

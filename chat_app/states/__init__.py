@@ -1,4 +1,4 @@
-"""One thin Reflex state per concern; here, what they share: the principal, and notices.
+"""One thin Reflex state per concern; here, what they share: the principal, step-up, and notices.
 
 The policy middleware sets the principal before a handler's body runs, in the same task, so that a
 background handler and everything it starts see the same one.
@@ -6,11 +6,15 @@ background handler and everything it starts see the same one.
 
 from collections.abc import Awaitable
 from contextvars import ContextVar
+from typing import Any
+from urllib.parse import quote
 
 import reflex as rx
 
 from chat_app.auth.principal import Principal
+from chat_app.auth.sign_in.step_up import CONFIRM_PAGE
 from chat_app.core.errors import ChatError, Unauthenticated
+from chat_app.reflex_ext.events import BaseState, route_path
 
 _principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
 
@@ -35,6 +39,11 @@ def current_principal() -> Principal:
 def current_principal_or_none() -> Principal | None:
     """The sender of the event, or None for a tab without a session."""
     return _principal.get()
+
+
+def to_step_up(state: BaseState) -> Any:
+    """The page on which the user authenticates again, and from there back to that of the tab."""
+    return rx.redirect(f"{CONFIRM_PAGE}?callbackUrl={quote(route_path(state) or '/', safe='')}")
 
 
 class NoticeState(rx.State, mixin=True):

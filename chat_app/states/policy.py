@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 import reflex as rx
@@ -29,7 +28,6 @@ from pydantic import create_model as model_of
 from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.policy import SignUpMode
-from chat_app.auth.sign_in.step_up import CONFIRM_PAGE
 from chat_app.core.logging import request_client, request_id
 from chat_app.core.text import CLIENT_ID_PATTERN, is_client_id
 from chat_app.llm.base import Effort
@@ -42,7 +40,6 @@ from chat_app.reflex_ext.events import (
     authorization,
     form_fields,
     handler_name,
-    route_path,
     setvar_names,
     socket_origin,
     state_key,
@@ -50,7 +47,7 @@ from chat_app.reflex_ext.events import (
 )
 from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
-from chat_app.states import account, set_principal
+from chat_app.states import account, set_principal, to_step_up
 from chat_app.states.admin import admin_states
 from chat_app.states.admin.announcements import AnnouncementListState
 from chat_app.states.admin.audit import AuditState
@@ -291,7 +288,7 @@ def _readings() -> list[tuple[str, PolicyRow]]:
     return [
         *map(row, (reading.open, reading.watch, reading.end, reading.dismiss)),
         row(reading.resync, stream_id=StreamId, part=PartIndex, have=Length),
-        row(request.load, is_fresh=True),
+        row(request.load),
         row(request.ask, is_fresh=True, form=ReadingForm),
         row(request.dismiss),
         row(PastReadingsState.load),
@@ -413,11 +410,6 @@ async def _is_fresh(principal: Principal) -> bool:
     return await live.step_up.is_fresh(principal, live.clock(), live.settings)
 
 
-def _to_step_up(path: str) -> Any:
-    """The page on which the user authenticates again, and from there back to a page."""
-    return rx.redirect(f"{CONFIRM_PAGE}?callbackUrl={quote(path or '/', safe='')}")
-
-
 class Policy(EventPolicy):
     """Runs before every handler, background and chained events included.
 
@@ -466,7 +458,7 @@ class Policy(EventPolicy):
             instead = row.if_invalid(event.payload) if row.if_invalid else None
             return self._refuse("arguments", instead)
         if row.is_fresh and not (principal and await _is_fresh(principal)):
-            return self._refuse("not fresh", _to_step_up(route_path(state)))
+            return self._refuse("not fresh", to_step_up(state))
         event.payload.clear()
         event.payload.update(checked)
         set_principal(principal)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import reflex as rx
 
+from chat_app.auth.errors import StepUpRequired
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, DatabaseError, InvalidInput, NotFound
 from chat_app.core.signals import reading_topic
@@ -23,7 +24,7 @@ from chat_app.orgs.reading import MINUTES, READERS, GrantInUse, Person
 from chat_app.reflex_ext.events import route_argument, state_key, var_emitter
 from chat_app.reflex_ext.tabs import while_open
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal
+from chat_app.states import NoticeState, current_principal, to_step_up
 from chat_app.states.account import SettingsState
 from chat_app.states.chunks import Chunk, stored_chunks
 from chat_app.states.views import MessageItem, message_of_route, stored, thread_of_route
@@ -74,6 +75,7 @@ class ReadingState(NoticeState, rx.State):
     grant: rx.Field[str] = rx.field("")
     subject: rx.Field[str] = rx.field("")
     email: rx.Field[str] = rx.field("")
+    org_id: rx.Field[str] = rx.field("")
     organisation: rx.Field[str] = rx.field("")
     reason: rx.Field[str] = rx.field("")
     left: rx.Field[str] = rx.field("")
@@ -139,7 +141,7 @@ class ReadingState(NoticeState, rx.State):
     def _show_grant(self, grant: GrantInUse) -> None:
         self.phase, self.reason = "open", grant.reason
         self.subject, self.email = grant.subject.name, grant.subject.email
-        self.organisation = grant.organisation
+        self.org_id, self.organisation = str(grant.open_grant.org_id), grant.organisation
         self.left = time_left(grant.until, services().clock())
 
     def _show_list(self, found: GrantedThreadPage, *, is_first: bool) -> None:
@@ -295,12 +297,22 @@ class ReadingRequestState(SettingsState, NoticeState, rx.State):
         refused: Why the user cannot ask here; empty if they can.
     """
 
+    org_id: rx.Field[str] = rx.field("")
     organisation: rx.Field[str] = rx.field("")
     members: rx.Field[list[SubjectItem]] = rx.field(default_factory=list)
     former: rx.Field[list[SubjectItem]] = rx.field(default_factory=list)
     chosen: rx.Field[str] = rx.field("")
     refused: rx.Field[str] = rx.field("")
-    _org_id: str = ""
+
+    @rx.event
+    async def load(self):
+        """Read what the page shows; who could ask, and must authenticate again, is sent there."""
+        try:
+            await self._read(current_principal())
+        except StepUpRequired:
+            yield to_step_up(self)
+        else:
+            self.loaded = True
 
     async def _read(self, principal: Principal) -> None:
         self.reset()
@@ -312,10 +324,12 @@ class ReadingRequestState(SettingsState, NoticeState, rx.State):
         except NotFound:
             self.refused = "There is no such organisation, or you don't belong to it."
             return
+        except StepUpRequired:
+            raise
         except ChatError as error:
             self.refused = error.message
             return
-        self.organisation, self._org_id = found.organisation, org_id
+        self.organisation, self.org_id = found.organisation, org_id
         self.members = [_subject_item(one) for one in found.members]
         self.former = [_subject_item(one) for one in found.former]
         self.chosen = message_of_route(route_argument(self, "member"))
@@ -354,9 +368,9 @@ def blank_request_if_demoted(state: ReadingRequestState, principal: Principal | 
     Returns:
         Whether it was emptied.
     """
-    if not state._org_id:
+    if not state.org_id:
         return False
-    if principal is not None and principal.memberships.get(UUID(state._org_id)) in READERS:
+    if principal is not None and principal.memberships.get(UUID(state.org_id)) in READERS:
         return False
     state.reset()
     state.loaded, state.refused = True, "You can't read members' chats in this organisation."

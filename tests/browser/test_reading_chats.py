@@ -82,6 +82,8 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
     banner = page.locator(".reading-banner")
     await expect(banner).to_contain_text("Reading the chats of Ada", timeout=TIMEOUT_MS)
     await expect(banner).to_contain_text(REASON)
+    organisation = page.get_by_role("link", name="Acme", exact=True)
+    await expect(organisation).to_have_attribute("href", f"/settings/organisations/{org}")
     assert await violations(page, axe) == []
     # the list is told in the settings, a chat in the chat
     await expect(ada.page.locator(".readers")).to_have_count(0)

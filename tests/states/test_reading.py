@@ -121,6 +121,7 @@ async def test_the_page_shows_the_list_and_then_a_chat(place: Place) -> None:
     state = await place.open(tab)
     assert [one.title for one in state.threads] == [SECRET]
     assert (state.subject, state.organisation, state.reason) == ("bob@example.com", "Acme", REASON)
+    assert state.org_id == str(place.org)
     assert state.messages == []
     assert THOUGHT not in tab.text()
     state = await place.open(tab, chat=str(place.thread))
@@ -275,6 +276,7 @@ async def test_the_form_lists_the_members_and_leads_to_the_page(place: Place) ->
     await (await tab.begin_at(ReadingRequestState.load(), path, **org, member=member)).wait_all()
     state = await tab.state(ReadingRequestState)
     assert (state.organisation, state.chosen, state.refused) == ("Acme", member, "")
+    assert state.org_id == str(place.org)
     assert [one.label for one in state.members] == ["bob@example.com"]
 
     async def ask(**changed: str) -> str:
@@ -291,6 +293,25 @@ async def test_the_form_lists_the_members_and_leads_to_the_page(place: Place) ->
         row = await session.require(AuthSession, place.admin.credential_id)
         row.authenticated_at -= timedelta(days=1)
     assert "/settings/confirm?callbackUrl=" in await ask()
+
+
+@pytest.mark.parametrize("is_allowed", [False, True])
+async def test_the_form_asks_who_they_are_only_where_it_can_be_sent(
+    place: Place, is_allowed: bool
+) -> None:
+    live = place.harness.live
+    await live.organisations.change(place.admin, place.org, allows_admin_reading=is_allowed)
+    async with live.db.system("auth", write=True) as session:
+        row = await session.require(AuthSession, place.admin.credential_id)
+        row.authenticated_at -= timedelta(days=1)
+    tab = await place.harness.tab(place.admin)
+    load, path = ReadingRequestState.load(), f"/reading/new/{place.org}"
+    await (await tab.begin_at(load, path, org_id=str(place.org))).wait_all()
+    state = await tab.state(ReadingRequestState)
+    assert ("/settings/confirm?callbackUrl=" in tab.text()) is is_allowed
+    assert ("doesn't let its admins read" in state.refused) is not is_allowed
+    assert state.loaded is not is_allowed
+    assert "bob@example.com" not in tab.text()
 
 
 async def test_the_form_says_why_it_is_not_there(place: Place) -> None:
