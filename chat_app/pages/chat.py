@@ -69,6 +69,7 @@ def _signed_in() -> rx.Component:
         move_form(),
         chunk_feed(chunk=Feed.f, on_resync=Feed.resync),
         page_effects(
+            thread=ChatState.thread,
             title=ChatState.title,
             product=PRODUCT,
             deleted=ThreadListState.undo_id,

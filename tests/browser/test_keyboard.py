@@ -218,9 +218,15 @@ async def test_a_chat_that_opens_leaves_all_as_it_is(program: Program, meet: Mee
     assert await page.evaluate("location.pathname") == "/"
 
     await page.locator(".app").evaluate("app => { app.dataset.before = '' }")
+    models = page.locator(".model-list")
+    await models.evaluate("list => list.showPopover()")
+    await page.get_by_test_id("stop").focus()
     may_load.set()
     await page.wait_for_url("**/c/*")
     await expect(page.get_by_test_id("stop")).to_be_focused()
+    await expect(models).to_be_visible()
+    await models.evaluate("list => list.hidePopover()")
+    await page.get_by_test_id("stop").focus()
     await page.keyboard.press("Enter")
     await until_done(page)
     await expect(composer(page)).to_be_focused()
@@ -260,6 +266,22 @@ async def test_the_messages_of_a_chat_that_opens_stay_as_they_are(
     await page.evaluate(RENAME, [thread, "Tides"])
     await expect(page.locator("h1.thread-title")).to_have_text("Tides")
     await expect(copy).to_be_focused()
+
+
+async def test_a_dialog_of_a_chat_closes_with_it(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ada.ask("echo: Hello")
+    await ada.thread()
+    await until_done(page)
+    dialog = page.get_by_role("dialog", name="Chat settings")
+    for leave in (page.go_back, page.go_forward):
+        await page.get_by_role("button", name="Chat settings").click()
+        await expect(dialog).to_be_visible()
+        await leave()
+        await expect(dialog).to_have_count(0)
+    await expect(composer(page)).to_be_focused()
 
 
 async def test_a_link_of_the_menu_keeps_the_focus(program: Program, meet: Meet) -> None:

@@ -400,6 +400,21 @@ async def test_a_new_chat_is_opened_after_a_reload_or_a_lost_connection(page: Pa
     assert await _opened(page) == 1
 
 
+async def test_what_is_written_while_a_chat_begins_goes_on_in_it(page: Page) -> None:
+    await _begin_chat(page)
+    field = page.get_by_test_id("composer")
+    await field.fill("begins a chat")
+    await field.press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await field.press_sequentially(" and goes on")
+    await _set(page, accepted=client_id, draftKey="thread", opensChat=False)
+    await expect(field).to_have_value("and goes on")
+    await _set(page, draftKey="new", opensChat=True)
+    await expect(field).to_have_value("")
+    await _set(page, draftKey="thread", opensChat=False)
+    await expect(field).to_have_value("and goes on")
+
+
 async def test_a_user_who_has_moved_on_is_not_called_back_to_a_new_chat(page: Page) -> None:
     await _begin_chat(page)
     await page.get_by_test_id("composer").fill("opens a chat")

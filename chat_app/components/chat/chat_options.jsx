@@ -55,10 +55,9 @@ export function ChatOptions(props) {
   const known = useRef({ options, chosen });
   if (isKnown) known.current = { options, chosen };
 
-  // Another chat has other options.
-  useEffect(() => {
-    if ((isKnown || thread) && thread !== opened) setOpened(null);
-  }, [isKnown, thread]);
+  // Another chat has other options. Not in an effect: the dialog would be in the way of the focus,
+  // which the page of that chat gives to its composer.
+  if (isOpen && (isKnown || thread) && thread !== opened) setOpened(null);
 
   return (
     <>

@@ -116,6 +116,12 @@ export function Composer(props) {
     // Text typed before the page was hydrated stays.
     const early = shownKey.current === null ? field.current.value : "";
     if (shownKey.current !== null) keep();
+    // What was written after the message that has just begun this chat goes on here.
+    if (accepted && accepted === sent.current.id) {
+      const text = remaining(field.current.value, sent.current.text);
+      drafts.current.save(shownKey.current ?? draftKey, { text: "" });
+      drafts.current.save(draftKey, { text });
+    }
     shownKey.current = draftKey;
     const draft = drafts.current.load(draftKey);
     sent.current = { text: draft.sent, id: draft.id };

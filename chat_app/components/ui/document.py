@@ -9,7 +9,8 @@ class PageEffects(rx.Component):
     """Sets the tab's title, reports the time zone, closes the drawer, leaves a deleted thread.
 
     Args:
-        title: The open thread's title, or nothing.
+        thread: The id of the open thread, or nothing.
+        title: Its title, or nothing.
         product: The product's name.
         deleted: The id of the thread that was deleted last in this tab.
         on_zone: Called once with a time zone name such as `Europe/Berlin`.
@@ -19,6 +20,7 @@ class PageEffects(rx.Component):
     library = script("ui/page_effects")
     tag = "PageEffects"
 
+    thread: rx.Var[str]
     title: rx.Var[str]
     product: rx.Var[str]
     deleted: rx.Var[str]

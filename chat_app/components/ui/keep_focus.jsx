@@ -96,7 +96,7 @@ const called = (tag, label) => {
 };
 
 /** Focus what had the focus on the page before this one, where this page has it too. */
-export const useFocusOfPageBefore = () => {
+const useFocusOfPageBefore = () => {
   useLayoutEffect(() => {
     if (left) called(left.tag, left.label)[left.index]?.focus({ preventScroll: true });
     left = null;

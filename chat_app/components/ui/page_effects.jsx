@@ -3,11 +3,15 @@
 import { useEffect, useRef } from "react";
 import { useLocation } from "react-router";
 
+/** @param {string} pathname */
+const threadOf = (pathname) => pathname.toLowerCase().split("/")[2] ?? "";
+
 /**
  * Sets the tab's title, reports the time zone once, closes the drawer after a navigation, and leaves a
  * thread that was deleted in this tab.
  *
  * @param {{
+ *   thread?: string,
  *   title?: string,
  *   product: string,
  *   deleted?: string,
@@ -15,7 +19,7 @@ import { useLocation } from "react-router";
  *   onDeleted?: () => void,
  * }} props
  */
-export const PageEffects = ({ title, product, deleted = "", onZone, onDeleted }) => {
+export const PageEffects = ({ thread, title, product, deleted = "", onZone, onDeleted }) => {
   const { pathname } = useLocation();
   const lastDeleted = useRef(deleted);
 
@@ -30,8 +34,10 @@ export const PageEffects = ({ title, product, deleted = "", onZone, onDeleted })
     };
   }, [title, product, pathname]);
 
-  // A user who picked a thread in the drawer wants to read it.
+  // A user who picked a thread in the drawer wants to read it. The URL of a chat that was begun here
+  // follows later: what was opened since stays.
   useEffect(() => {
+    if (thread && thread === threadOf(pathname)) return;
     for (const open of document.querySelectorAll(":popover-open")) {
       /** @type {HTMLElement} */ (open).hidePopover();
     }
@@ -41,7 +47,7 @@ export const PageEffects = ({ title, product, deleted = "", onZone, onDeleted })
   useEffect(() => {
     const isNew = deleted !== lastDeleted.current;
     lastDeleted.current = deleted;
-    if (!isNew || !deleted || pathname.toLowerCase().split("/")[2] !== deleted) return;
+    if (!isNew || !deleted || threadOf(pathname) !== deleted) return;
     onDeleted?.();
   }, [deleted]);
 
