@@ -66,6 +66,23 @@ async def test_what_is_saved_comes_back_and_the_dialog_closes_when_it_is_stored(
     await expect(button).to_have_attribute("data-set", "false")
 
 
+async def test_it_stays_where_development_mode_shows_it_twice(page: Page) -> None:
+    """Each effect runs twice there; the event that says that it was closed comes afterwards."""
+    button = await _mount(page)
+    await button.click()
+    dialog = page.get_by_role("dialog", name="Chat settings")
+    await dialog.evaluate(
+        """(dialog) => new Promise((done) => {
+            dialog.addEventListener("close", () => setTimeout(done));
+            dialog.close();
+            dialog.showModal();
+        })"""
+    )
+    await expect(dialog).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+
+
 async def test_what_is_refused_stays_with_the_reason(page: Page) -> None:
     button = await _mount(page)
     await button.click()

@@ -47,13 +47,18 @@ export const DialogForm = ({ title, lead, describedBy, problem, status, label, .
     if (!isDisabled) onSubmit(event.currentTarget);
   };
 
+  // In development mode it is shown, closed and shown again, and then told that it was closed.
+  const closed = () => {
+    if (!dialog.current?.open) onClose();
+  };
+
   return createPortal(
     <dialog
       ref={dialog}
       className="chat-options"
       aria-labelledby={id}
       aria-describedby={describedBy}
-      onClose={onClose}
+      onClose={closed}
     >
       <form noValidate aria-busy={isBusy} onSubmit={submit}>
         <h2 ref={heading} id={id} tabIndex={focusesTitle ? -1 : undefined}>
