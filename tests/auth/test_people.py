@@ -108,7 +108,8 @@ async def test_who_has_never_signed_in_is_told_from_who_has_not_for_long(
     root = await new_admin(harness)
     added = (await people.add_user(root, "added@example.org", "")).partition("/reset/new#")[2]
     await people.add_user(root, "waiting@example.org", "")
-    await harness.person("older-than-the-log@example.org")
+    older = await harness.person("older-than-the-log@example.org")
+    await people.disable(root, older)
     user_id = await harness.password_changes.reset(added, NEW, "192.0.2.7")
     await harness.sign_in(user_id)
     async with harness.db.system("sweep", write=True) as session:  # as after a month

@@ -11,7 +11,7 @@ from chat_app.auth.account.memberships import OnlyOwner
 from chat_app.auth.errors import InvalidToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict
-from chat_app.core.signals import ROLES, Signal
+from chat_app.core.signals import ROLES, Signal, user_topic
 from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation, Thread
 from chat_app.orgs.organisations import require_room
 from testing.database import DatabaseUnderTest, only_postgres, until_waiting
@@ -142,7 +142,10 @@ async def test_who_others_delete_has_an_heir(
         await live.user_access.disable(people[number].user_id)
     signals: list[Signal] = []
     live.bus.subscribe_callback(ROLES, signals.append)
+    to_tabs: list[Signal] = []
+    live.bus.subscribe_callback(user_topic(people[heir].user_id), to_tabs.append)
     await end(harness, ada, "ada")
+    assert to_tabs == [Signal("user")]
     expected = {one.user_id: role for one, role in zip(people, members, strict=True)}
     expected[people[heir].user_id] = "owner"
     assert await harness.roles(org) == expected
