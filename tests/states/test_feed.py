@@ -204,10 +204,13 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(harness: Harness) -
     ada = await harness.user("ada@example.com")
     thread = str((await harness.live.threads.create(ada)).id)
     first = await open_tab(harness, ada, thread)
-    await first.send(ChatState.pick_model("fake"), thread)
-    await first.send(ChatState.send("c1", thread, "Hello"), thread)
+    sent = await harness.live.runs.send(
+        ada, text="Hello", client_id="c1", thread_id=UUID(thread), model="fake:2000x10"
+    )
     await wait_until(first, lambda: len(first.chunks) > 3)
     late = await open_tab(harness, ada, thread)
+    await wait_until(late, lambda: bool(late.chunks))
+    await harness.live.runs.stop(ada, sent.run_id)
     await wait_until(late, lambda: has_ended(late))
     window = await harness.live.threads.window(ada, UUID(thread))
     answer = (await late.state(ChatState))._view.tail[-1]
