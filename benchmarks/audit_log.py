@@ -19,6 +19,7 @@ from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import User
 from chat_app.services import Services
 from chat_app.settings import read_settings
+from testing.auth_services import issue_session
 
 _TIMES = 300
 _ROWS = 10_000
@@ -40,9 +41,7 @@ async def _measure(services: Services) -> list[Row]:
         session.add(user := User(email="bench@example.com"))
 
     async def sign_in() -> None:
-        await services.sessions.issue(
-            user.id, method="password", remember=False, client_ip="::1", user_agent=""
-        )
+        await issue_session(services, user.id, client_ip="::1")
 
     async def skip(*_: object, **__: object) -> None: ...
 

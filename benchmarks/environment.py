@@ -25,6 +25,7 @@ from chat_app.gateway import cookies
 from chat_app.seed import seed_messages, seed_threads
 from chat_app.services import Services
 from chat_app.settings import read_settings
+from testing.auth_services import issue_session
 from testing.program import ROOT, Program, free_port
 
 MODEL = "paced"
@@ -167,9 +168,7 @@ async def add_collector(**given: Any) -> BenchmarkUser:
 
 
 async def _join(live: Services, user_id: UUID) -> tuple[Principal, BenchmarkUser]:
-    issued = await live.sessions.issue(
-        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="bench"
-    )
+    issued = await issue_session(live, user_id, user_agent="bench")
     principal = Principal(user_id, issued.session_id)
     thread = await live.threads.create(principal)
     name = cookies.full_name(live.settings, cookies.SESSION)

@@ -19,7 +19,7 @@ from chat_app.runs.service import RunService
 from chat_app.services import Services
 from testing.ai_sdk_clients import Clients
 from testing.asgi_server import serve
-from testing.auth_services import CountingHasher, settings_of
+from testing.auth_services import CountingHasher, issue_session, settings_of
 from testing.database import create_tables
 from testing.program import free_port
 from testing.run_services import ScriptedModels, VirtualThrottle
@@ -80,9 +80,7 @@ class CloudServer:
         """A new user, signed in."""
         email = f"person-{next(self._names)}@example.org"
         user_id = await self.live.accounts.add(email, "plum-Otter-teapot-91", "")
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-        )
+        issued = await issue_session(self.live, user_id, user_agent="test")
         name = cookies.full_name(self.live.settings, cookies.SESSION)
         headers = {"Cookie": f"{name}={issued.token}", "Origin": self.url}
         http = httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)

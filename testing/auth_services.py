@@ -65,6 +65,26 @@ class Time:
         self.passes(seconds=seconds)
 
 
+class HasSessions(Protocol):
+    """The services, or those of them that tests of sign-in have."""
+
+    db: Database
+    sessions: SessionService
+
+
+async def issue_session(live: HasSessions, user_id: UUID, **given: Any) -> IssuedSession:
+    """Start a session of a user without a sign-in.
+
+    Args:
+        live: The services.
+        user_id: The user.
+        given: Arguments of `SessionService.issue` that matter to the test.
+    """
+    rest = {"method": "password", "remember": False, "client_ip": "127.0.0.1", "user_agent": ""}
+    async with live.db.system("auth", write=True) as session:
+        return await live.sessions.issue(session, user_id, **{**rest, **given})
+
+
 class CountingHasher(PasswordHasher):
     """The real hasher at the least cost, that counts its work; the cost is not what is tested."""
 
@@ -153,8 +173,8 @@ class AuthHarness:
 
     async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> IssuedSession:
         """A new session of a person."""
-        given = {"method": "password", "client_ip": "192.0.2.7", "user_agent": FIREFOX, **rest}
-        return await self.sessions.issue(user_id, remember=remember, **given)
+        given = {"client_ip": "192.0.2.7", "user_agent": FIREFOX, **rest}
+        return await issue_session(self, user_id, remember=remember, **given)
 
     async def principal_of(self, issued: IssuedSession) -> Principal:
         """Who a session belongs to."""

@@ -27,6 +27,7 @@ from chat_app.db.tables import (
 )
 from chat_app.gateway import cookies
 from chat_app.services import Services
+from testing.auth_services import issue_session
 from testing.pictures import png
 from testing.reflex_tabs import PASSWORD
 
@@ -74,12 +75,7 @@ async def canary_user(
         memberships[org_id] = "member"
         async with live.db.system("auth", write=True) as session:
             session.add(Membership(user_id=user_id, org_id=org_id, role="member"))
-    issued, other = [
-        await live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=canary
-        )
-        for _ in range(2)
-    ]
+    issued, other = [await issue_session(live, user_id, user_agent=canary) for _ in range(2)]
     principal = Principal(user_id, issued.session_id, memberships)
     external_id = f"{canary}-{uuid4().hex}"[:64]
     sent = await live.runs.send(

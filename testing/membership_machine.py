@@ -29,7 +29,7 @@ from chat_app.orgs.invitations import InvitationForAnother, Invitations
 from chat_app.orgs.roles import ROLES, LastOwner, RoleRequired
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import PASSWORD, CountingHasher, Time
+from testing.auth_services import PASSWORD, CountingHasher, Time, issue_session
 from testing.database import DatabaseUnderTest
 from testing.state_machines import run_machine
 
@@ -289,9 +289,7 @@ class Memberships(RuleBasedStateMachine):
         return Person(email, await self._session(user_id))
 
     async def _session(self, user_id: UUID) -> Principal:
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=True, client_ip="127.0.0.1", user_agent=""
-        )
+        issued = await issue_session(self.live, user_id, remember=True)
         return Principal(user_id, issued.session_id)
 
     # organisations and their members

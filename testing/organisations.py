@@ -14,7 +14,7 @@ from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Membership, Organisation, Thread
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import PASSWORD, CountingHasher, Time
+from testing.auth_services import PASSWORD, CountingHasher, Time, issue_session
 from testing.database import DatabaseUnderTest, create_tables
 from testing.email_flows import HERE, ROOMY
 from testing.mail_server import Mailbox, flush, listening, token_of
@@ -34,9 +34,7 @@ class OrgHarness:
         """A new user, signed in."""
         email = f"{name}@chat.example"
         user_id = await self.live.accounts.add(email, PASSWORD, name.title())
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, client_ip=HERE, user_agent=""
-        )
+        issued = await issue_session(self.live, user_id, client_ip=HERE)
         return Principal(user_id, issued.session_id)
 
     async def now(self, who: Principal) -> Principal:

@@ -18,7 +18,7 @@ from chat_app.llm.fake import FakeModel
 from chat_app.services import Services, install, services
 from chat_app.settings import read_settings
 from testing.asgi_server import serve
-from testing.auth_services import CountingHasher
+from testing.auth_services import CountingHasher, issue_session
 from testing.database import create_tables
 from testing.program import free_port
 from testing.run_services import PATIENCE
@@ -76,9 +76,7 @@ class ProviderServer:
         """A new user's key."""
         email = f"{uuid4().hex}@example.org"
         user_id = await self.live.accounts.add(email, "correct horse battery staple", "")
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-        )
+        issued = await issue_session(self.live, user_id, user_agent="test")
         owner = Principal(user_id, issued.session_id)
         made = await self.live.api_keys.create(owner, name="", scopes=scopes, days=7)
         return Key(owner, made.id, made.token)

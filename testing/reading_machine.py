@@ -34,7 +34,7 @@ from chat_app.db.tables import (
     ThreadReading,
 )
 from chat_app.orgs.reading import MAX_OPEN, MINUTES
-from testing.auth_services import Time
+from testing.auth_services import Time, issue_session
 from testing.database import DatabaseUnderTest
 from testing.organisations import OrgHarness, org_harness
 from testing.state_machines import run_machine
@@ -256,13 +256,8 @@ class ReadingMachine(RuleBasedStateMachine):
         before = self.people[who]
 
         async def sign_in() -> UUID:
-            issued = await self.harness.live.sessions.issue(
-                before.user_id,
-                method="password",
-                remember=True,
-                client_ip="127.0.0.1",
-                user_agent="",
-                replaces=before.credential_id,
+            issued = await issue_session(
+                self.harness.live, before.user_id, remember=True, replaces=before.credential_id
             )
             return issued.session_id
 

@@ -25,7 +25,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
-from testing.auth_services import CountingHasher
+from testing.auth_services import CountingHasher, issue_session
 from testing.database import create_tables
 from testing.stream_chunks import chunks_of
 
@@ -188,9 +188,7 @@ class Harness:
 
     async def session(self, user_id: UUID) -> Principal:
         """Another session of a user."""
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-        )
+        issued = await issue_session(self.live, user_id, user_agent="test")
         return Principal(user_id=user_id, credential_id=issued.session_id)
 
     async def tab(self, principal: Principal | None) -> Tab:

@@ -26,6 +26,7 @@ from chat_app.db.tables import (
     metadata,
 )
 from chat_app.services import Services
+from testing.auth_services import issue_session
 from testing.canary_users import COLLEAGUE, CanaryUser, canary_user
 from testing.reflex_tabs import PASSWORD
 
@@ -73,9 +74,7 @@ class Company:
                 session.add(Membership(user_id=user_id, org_id=self.org_id, role=role))
             if is_site_admin:
                 (await session.require(User, user_id)).role = "admin"
-        issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="actor"
-        )
+        issued = await issue_session(self.live, user_id, user_agent="actor")
         ids = self.colleague.ids
         return CanaryUser(Principal(user_id, issued.session_id), issued.token, email, ids)
 

@@ -12,6 +12,7 @@ from chat_app.db.tables import User
 from chat_app.gateway import Gateway, cookies
 from chat_app.gateway.paths import API_DOCS
 from chat_app.services import services
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES
@@ -109,9 +110,7 @@ async def test_every_signed_in_response_has_its_headers(harness: Harness) -> Non
         person = User(email=f"{number}@example.com", name="Ada")
         async with harness.live.db.system("auth", write=True) as session:
             session.add(person)
-        issued = await harness.live.sessions.issue(
-            person.id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-        )
+        issued = await issue_session(harness.live, person.id, user_agent="test")
         async with browser(harness) as tab:
             tab.headers["Cookie"] = f"{cookies.full_name(settings, cookies.SESSION)}={issued.token}"
             assert (await tab.get("/api/auth/session")).json() is not None

@@ -17,6 +17,7 @@ from chat_app.core.errors import DatabaseBusy
 from chat_app.db.engine import Database
 from chat_app.gateway import Gateway
 from chat_app.services import Readiness, services
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest, only_sqlite
 from testing.full_disk import PLENTY, Disk, fill
 from testing.reflex_tabs import Harness, open_harness
@@ -215,9 +216,7 @@ async def test_what_no_route_serves_is_a_json_error(
     assert (nothing.status_code, nothing.json()["error"]) == (404, "not_found")
     assert (await client.get("/v1/nothing/gpt-4.1")).status_code == 401
     user_id = await harness.live.accounts.add("ada@example.com", "correct horse battery", "Ada")
-    issued = await harness.live.sessions.issue(
-        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=""
-    )
+    issued = await issue_session(harness.live, user_id)
     headers = {"Cookie": f"chat_session={issued.token}", "Origin": str(client.base_url)}
     for path in ("/api/nothing", "/api"):
         response = await client.get(path, headers=headers)

@@ -9,6 +9,7 @@ from chat_app.api.problems import MEDIA_TYPE, Problem
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 
@@ -24,9 +25,7 @@ async def client(harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
     """A signed-in client of the gateway."""
     settings = harness.live.settings
     user_id = await harness.live.accounts.add("ada@example.org", "correct horse battery", "Ada")
-    issued = await harness.live.sessions.issue(
-        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-    )
+    issued = await issue_session(harness.live, user_id, user_agent="test")
     name = cookies.full_name(settings, cookies.SESSION)
     transport = httpx.ASGITransport(Gateway(http_app(), services=services))
     headers = {"Origin": settings.url, "Cookie": f"{name}={issued.token}"}

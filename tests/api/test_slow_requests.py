@@ -13,6 +13,7 @@ from chat_app.api.routes import http_app
 from chat_app.auth.principal import Principal
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services, services
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import PASSWORD, open_harness
 
@@ -36,12 +37,7 @@ async def here(database: DatabaseUnderTest) -> AsyncIterator[Here]:
     async with open_harness(database.folder, **database.settings) as harness:
         live = harness.live
         user_id = await live.accounts.add(EMAIL, PASSWORD, "Ada")
-        mine, other = [
-            await live.sessions.issue(
-                user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=""
-            )
-            for _ in range(2)
-        ]
+        mine, other = [await issue_session(live, user_id) for _ in range(2)]
         elsewhere = Principal(user_id, other.session_id)
         made = await live.api_keys.create(
             elsewhere, name="", scopes=["chat", "threads:write"], days=7

@@ -20,6 +20,7 @@ from chat_app.services import services
 from chat_app.threads.export import export
 from testing.audit_log import events_of, identity_of
 from testing.auth_api import JSON
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 
@@ -56,13 +57,8 @@ def _found(events: list[AuditEvent]) -> list[tuple[str, str]]:
 async def test_every_change_of_an_account_is_a_row_without_content(harness: Harness) -> None:
     live = harness.live
     user_id = await live.accounts.add(EMAIL, PASSWORD, NAME)
-    issued = await live.sessions.issue(
-        user_id,
-        method="password",
-        remember=False,
-        client_ip="192.0.2.7",
-        user_agent=CANARY,
-        claims={"sub": CLAIM},
+    issued = await issue_session(
+        live, user_id, client_ip="192.0.2.7", user_agent=CANARY, claims={"sub": CLAIM}
     )
     ada = Principal(user_id, issued.session_id)
     identity = VerifiedIdentity(

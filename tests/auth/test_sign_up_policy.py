@@ -35,7 +35,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import AuditEvent, User
 from chat_app.settings import Settings, read_settings
 from chat_app.settings.identity_providers import IdentityProvider
-from testing.auth_services import PASSWORD
+from testing.auth_services import PASSWORD, issue_session
 from testing.database import DatabaseUnderTest, only_postgres
 from testing.email_flows import BROWSER, HERE
 from testing.mail_server import flush, link_of
@@ -214,9 +214,7 @@ async def test_an_invited_user_signs_up_and_accepts_by_the_same_link(
     await way(here, INVITED)
     async with here.live.db.system("auth") as session:
         user = (await session.exec(select(User).where(User.email == INVITED))).one()
-    issued = await here.live.sessions.issue(
-        user.id, method="email", remember=False, client_ip=HERE, user_agent=""
-    )
+    issued = await issue_session(here.live, user.id, method="email", client_ip=HERE)
     joined = await here.live.invitations.accept(Principal(user.id, issued.session_id), token)
     assert set((await here.harness.roles(joined)).values()) == {"owner", "member"}
 

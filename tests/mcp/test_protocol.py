@@ -11,6 +11,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from chat_app.api.wires.mcp import mcp_error_event
 from chat_app.core.errors import RateLimited
+from testing.auth_services import issue_session
 from testing.mcp_clients import (
     MODERN,
     called,
@@ -256,13 +257,7 @@ async def test_a_foreign_page_is_refused_and_a_cookie_is_not_read(
         assert response.json()["code"] == "insufficient_scope"
         response = await http.post("/mcp", json=LIST, headers={"host": "evil.test"})
         assert error_of(response) == (421, -32600, None)
-    issued = await server.live.sessions.issue(
-        key.owner.user_id,
-        method="password",
-        remember=False,
-        client_ip="127.0.0.1",
-        user_agent="test",
-    )
+    issued = await issue_session(server.live, key.owner.user_id, user_agent="test")
     async with open_http(server) as http:
         cookie = {"cookie": f"chat_session={issued.token}", "origin": ours}
         assert (await http.get("/api/threads", headers=cookie)).status_code == 200

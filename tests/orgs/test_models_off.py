@@ -21,6 +21,7 @@ from chat_app.llm.registry import UnknownModel
 from chat_app.orgs.model_rules import INSTALLATION, Choice
 from chat_app.runs.follow import PartEvent
 from chat_app.services import install, services
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest
 from testing.organisations import OrgHarness, org_harness
 from testing.route_cases import tool_call
@@ -149,9 +150,7 @@ async def test_a_model_that_is_off_looks_like_one_that_is_not_there(
 @pytest.mark.parametrize("path", ["/api/threads/{}", "/api/account/chat-defaults"])
 async def test_a_model_that_is_off_cannot_be_chosen(harness: ModelsHarness, path: str) -> None:
     thread_id, _ = await harness.thread(ON)
-    session = await harness.live.sessions.issue(
-        harness.ada.user_id, method="password", remember=False, client_ip="::1", user_agent=""
-    )
+    session = await issue_session(harness.live, harness.ada.user_id, client_ip="::1")
     harness.http.headers.pop("authorization")
     name = full_name(harness.live.settings, SESSION)
     headers = {"Origin": harness.live.settings.url, "Cookie": f"{name}={session.token}"}

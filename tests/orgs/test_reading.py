@@ -26,6 +26,7 @@ from chat_app.db.tables import (
 )
 from chat_app.orgs.reading import MAX_OPEN, RECORD_AGAIN, ReadingNotAllowed
 from chat_app.orgs.roles import RoleRequired
+from testing.auth_services import issue_session
 from testing.mail_server import flush
 from testing.organisations import OrgHarness
 
@@ -342,9 +343,7 @@ async def test_the_time_of_a_grant_passes(acme: Acme) -> None:
 async def test_a_grant_is_of_one_reader_and_one_session(acme: Acme) -> None:
     grant = await acme.ask()
     live = acme.harness.live
-    again = await live.sessions.issue(
-        acme.admin.user_id, method="password", remember=False, client_ip="1.2.3.4", user_agent=""
-    )
+    again = await issue_session(live, acme.admin.user_id, client_ip="1.2.3.4")
     for who in (
         acme.owner,
         acme.member,

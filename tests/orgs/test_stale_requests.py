@@ -13,6 +13,7 @@ from chat_app.api.routes import http_app
 from chat_app.auth.principal import Principal
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import install, services
+from testing.auth_services import issue_session
 from testing.email_flows import HERE
 from testing.organisations import OrgHarness
 
@@ -37,9 +38,7 @@ async def members(harness: OrgHarness) -> AsyncIterator[Colleagues]:
     org = await harness.organisation(ada, member=bob)
     now = await harness.now(bob)
     thread = await live.threads.create(now, title="at work", org_id=org)
-    issued = await live.sessions.issue(
-        bob.user_id, method="password", remember=False, client_ip=HERE, user_agent=""
-    )
+    issued = await issue_session(live, bob.user_id, client_ip=HERE)
     made = await live.api_keys.create(
         now, name="", scopes=["threads:read", "threads:write"], days=7
     )

@@ -18,7 +18,7 @@ from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import PASSWORD, CountingHasher, Time
+from testing.auth_services import PASSWORD, CountingHasher, Time, issue_session
 from testing.database import DatabaseUnderTest, create_tables
 
 EMAIL = "ada@example.org"
@@ -53,9 +53,7 @@ class Setup:
 
 async def _with_key(live: Services, email: str) -> tuple[Principal, NewKey, Principal]:
     user_id = await live.accounts.add(email, PASSWORD, "")
-    issued = await live.sessions.issue(
-        user_id, method="password", remember=True, client_ip="192.0.2.7", user_agent=""
-    )
+    issued = await issue_session(live, user_id, remember=True, client_ip="192.0.2.7")
     session = Principal(user_id, issued.session_id)
     made = await live.api_keys.create(session, name="Script", scopes=["chat"], days=7)
     found = await live.api_keys.resolve(made.token)

@@ -16,6 +16,7 @@ from chat_app.runs.follow import EndEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
 from testing.auth_api import everything_logged
+from testing.auth_services import issue_session
 from testing.database import DatabaseUnderTest, create_tables, only_sqlite
 from testing.full_disk import token_row
 from testing.run_services import SteppingClock, VirtualThrottle, rest_of, text_of
@@ -52,9 +53,7 @@ async def signed_in(live: Services) -> Principal:
     user = User(email="alice@chat.example")
     async with live.db.system("auth", write=True) as session:
         session.add(user)
-    issued = await live.sessions.issue(
-        user.id, method="password", remember=False, client_ip="127.0.0.1", user_agent=""
-    )
+    issued = await issue_session(live, user.id)
     return Principal(user.id, issued.session_id)
 
 

@@ -14,7 +14,7 @@ from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import PASSWORD, CountingHasher, Time
+from testing.auth_services import PASSWORD, CountingHasher, Time, issue_session
 from testing.database import DatabaseUnderTest, create_tables
 
 EMAIL = "ada@example.org"
@@ -46,9 +46,7 @@ class Setup:
 
 
 async def _sign_in(live: Services, user_id: UUID) -> Principal:
-    issued = await live.sessions.issue(
-        user_id, method="password", remember=False, client_ip="192.0.2.7", user_agent=""
-    )
+    issued = await issue_session(live, user_id, client_ip="192.0.2.7")
     return Principal(user_id, issued.session_id)
 
 
@@ -115,13 +113,8 @@ async def delete(setup: Setup) -> None:
 
 
 async def replace(setup: Setup) -> None:
-    await setup.live.sessions.issue(
-        setup.other.user_id,
-        method="password",
-        remember=False,
-        client_ip="192.0.2.7",
-        user_agent="",
-        replaces=setup.mine.credential_id,
+    await issue_session(
+        setup.live, setup.other.user_id, client_ip="192.0.2.7", replaces=setup.mine.credential_id
     )
 
 

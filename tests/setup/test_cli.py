@@ -15,6 +15,7 @@ import pytest
 
 from chat_app.services import Services
 from chat_app.settings import read_settings
+from testing.auth_services import issue_session
 from testing.command_line import run_command, words
 
 ROOT = Path(__file__).parents[2]
@@ -115,9 +116,7 @@ async def test_the_ended_sessions_of_a_disabled_user_are_counted(
     try:
         user_id = await live.accounts.add("ada@example.org", PASSWORD.strip(), "")
         for _ in range(count):
-            await live.sessions.issue(
-                user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-            )
+            await issue_session(live, user_id, user_agent="test")
     finally:
         await live.stop()
     disabled = await asyncio.to_thread(chat_app, "user", "disable", "ada@example.org")

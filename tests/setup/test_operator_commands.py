@@ -22,6 +22,7 @@ from chat_app.db.data_folder import lock_data_folder
 from chat_app.db.tables import Totp, User
 from chat_app.services import Services
 from chat_app.settings import Settings, read_settings
+from testing.auth_services import issue_session
 from testing.command_line import Said, run_command, words
 from testing.mail_server import Mailbox, listening
 from testing.oidc_app import CLIENT, SECRET
@@ -88,9 +89,7 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     ada = await server.accounts.add(ADA, PASSWORD, "Ada")
 
     async def signed_in() -> IssuedSession:
-        return await server.sessions.issue(
-            ada, method="password", remember=False, client_ip="", user_agent=""
-        )
+        return await issue_session(server, ada, client_ip="")
 
     async def sign_in(password: str) -> None:
         await server.accounts.sign_in(email=ADA, password=password, client_ip="192.0.2.7")
@@ -145,9 +144,7 @@ async def test_an_email_that_is_verified_and_a_second_factor_that_is_reset_are_h
     server: Services, tmp_path: Path
 ) -> None:
     ada = await server.accounts.add(ADA, PASSWORD, "Ada")
-    issued = await server.sessions.issue(
-        ada, method="password", remember=False, client_ip="", user_agent=""
-    )
+    issued = await issue_session(server, ada, client_ip="")
     who = Principal(ada, issued.session_id)
     secret = await server.two_factor.begin(who)
     await server.two_factor.confirm(who, TOTP(secret).now())
@@ -175,9 +172,7 @@ async def test_a_role_that_the_operator_gives_and_takes_counts_at_once(
     server: Services, tmp_path: Path
 ) -> None:
     ada = await server.accounts.add(ADA, PASSWORD, "Ada")
-    issued = await server.sessions.issue(
-        ada, method="password", remember=False, client_ip="", user_agent=""
-    )
+    issued = await issue_session(server, ada, client_ip="")
 
     async def role() -> str:
         principal = await server.sessions.principal(issued.session_id)

@@ -14,7 +14,7 @@ from chat_app.command_services import UNHEARD
 from chat_app.db import server_lock
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import CountingHasher
+from testing.auth_services import CountingHasher, issue_session
 from testing.command_line import Said, run_command
 from testing.postgres import PostgresDatabase
 from testing.program import ROOT, free_port
@@ -90,9 +90,7 @@ async def test_a_command_in_another_container_is_heard_at_once(
     async with live.db.serving(on_message=live.outbox.on_message):
         await live.start()
         ada = await live.accounts.add(ADA, PASSWORD.strip(), "Ada")
-        issued = await live.sessions.issue(
-            ada, method="password", remember=False, client_ip="", user_agent=""
-        )
+        issued = await issue_session(live, ada, client_ip="")
         principal = await live.sessions.principal(issued.session_id)
         assert principal is not None
         await live.runs.send(principal, text="Hello", client_id="one", model="fake:3000x400")

@@ -104,34 +104,6 @@ class SessionService(SessionRevocation):
 
     async def issue(
         self,
-        user_id: UUID,
-        *,
-        method: str,
-        remember: bool,
-        client_ip: str,
-        user_agent: str,
-        replaces: UUID | None = None,
-        provider: str = "",
-        second_factor: bool = False,
-        claims: Mapping[str, Any] | None = None,
-    ) -> IssuedSession:
-        """Start a session in a transaction of its own; see `issue_in`."""
-        async with self._db.system("auth", write=True) as session:
-            return await self.issue_in(
-                session,
-                user_id,
-                method=method,
-                remember=remember,
-                client_ip=client_ip,
-                user_agent=user_agent,
-                replaces=replaces,
-                provider=provider,
-                second_factor=second_factor,
-                claims=claims,
-            )
-
-    async def issue_in(
-        self,
         session: SystemSession,
         user_id: UUID,
         *,

@@ -202,7 +202,7 @@ class SignInService:
         second_factor: bool,
     ) -> SignedIn:
         try:
-            issued = await self.sessions.issue_in(
+            issued = await self.sessions.issue(
                 session,
                 user_id,
                 client_ip=browser.client_ip,

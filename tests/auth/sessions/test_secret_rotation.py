@@ -39,9 +39,9 @@ class Installation:
 
     async def sign_in(self, email: str) -> str:
         person = await self.harness.person(email)
-        issued = await self.live.issue(
-            person, method="password", remember=False, client_ip="192.0.2.7", user_agent=""
-        )
+        given = {"method": "password", "remember": False, "client_ip": "192.0.2.7"}
+        async with self.harness.db.system("auth", write=True) as session:
+            issued = await self.live.issue(session, person, user_agent="", **given)
         return issued.token
 
 
