@@ -1,7 +1,6 @@
 """The context meter of the open thread: how full it is, and the summary that a user asks for."""
 
 import contextlib
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +8,11 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseError, InvalidInput, NotFound, message_of
-from chat_app.core.parts import Part
 from chat_app.services import services
 from chat_app.states import current_principal, try_action
 from chat_app.states.chat import ChatState
 from chat_app.states.views import ContextItem, OutlookItem, context_item
-from chat_app.threads.views import Window
+from chat_app.threads.views import MessageView, Window
 
 _DISMISSED = 50
 """Closed warnings that a tab remembers."""
@@ -41,6 +39,8 @@ class ContextState(ChatState):
 
     # What the figure was made of: as long as that is the same, it is not made again.
     _measured: tuple[object, ...] = ()
+    # The newest message and how many parts it has: a summary is a part more of the same message.
+    _shown: tuple[UUID, int] | None = None
 
     @rx.event
     async def look(self):
@@ -99,13 +99,15 @@ async def show_context(state: ContextState, principal: Principal, window: Window
     if window is None or last is None:
         if state._measured:
             _assign(state, context=None, level="", outlook=None, compacting=False, said="")
-            state._measured = ()
+            state._measured, state._shown = (), None
         return
     measured = state.model, last.id, last.status, last.run_id, len(last.parts), len(last.text)
     if measured == state._measured:
         return
-    compacting = is_compacting(window)
-    said = _outcome(last.parts) if state.compacting and not compacting else ""
+    compacting, said = is_compacting(window), ""
+    if not compacting:
+        said = state.said if state._shown == (last.id, len(last.parts)) else _outcome(last, state)
+        state._shown = last.id, len(last.parts)
     _assign(state, compacting=compacting, said=said, outlook=None)
     try:
         model = services().models.get(state.model)
@@ -122,16 +124,23 @@ async def show_context(state: ContextState, principal: Principal, window: Window
     state._measured = measured
 
 
-def _outcome(parts: Sequence[Part]) -> str:
-    """What became of a summary that was being made; empty when it was stopped.
+def _outcome(message: MessageView, state: ContextState) -> str:
+    """What became of a summary that was being made; empty when none was, or when it was stopped.
+
+    The tab may have shown nothing of the making: a short one ends before the thread is read again.
 
     Args:
-        parts: Of the answer that it was to be added to.
+        message: The newest message as it is now.
+        state: As it was when the message was last shown.
     """
-    last = parts[-1] if parts else None
-    if last is not None and last["type"] == "summary":
+    if state._shown is None or state._shown[0] != message.id:
+        return ""
+    if message.is_running or not message.parts:
+        return ""
+    last = message.parts[-1]
+    if last["type"] == "summary":
         return "Older messages are summarized."
-    if last is not None and last["type"] == "notice" and last["code"] == "summary_failed":
+    if last["type"] == "notice" and last["code"] == "summary_failed":
         return message_of(last["code"], last["params"])
     return ""
 

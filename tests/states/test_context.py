@@ -12,7 +12,8 @@ from chat_app.core.errors import DatabaseBusy, InvalidInput
 from chat_app.core.parts import summary_of
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
-from chat_app.states.context import ContextState, WarningState
+from chat_app.states.context import ContextState, WarningState, is_compacting
+from chat_app.threads.views import Window
 from testing.reflex_tabs import (
     Harness,
     Tab,
@@ -52,6 +53,16 @@ def tokens(shown: str) -> int:
 async def is_counted(tab: Tab) -> bool:
     shown = await context(tab)
     return shown is not None and not shown.is_estimate
+
+
+async def rows_of(tab: Tab) -> list[Any]:
+    """The messages on the page."""
+    chat = await tab.state(ChatState)
+    return [*(row for slot in chat.order for row in getattr(chat, f"page{slot}")), *chat.tail]
+
+
+async def count_rows(tab: Tab) -> int:
+    return len(await rows_of(tab))
 
 
 async def end_of(harness: Harness, who: Principal, thread: str) -> Any:
@@ -132,6 +143,7 @@ async def test_a_summary_is_made_on_request_and_shown_in_every_tab(harness: Harn
     watching = await open_tab(harness, ada, thread)
     await ask(harness, ada, "hi", thread)
     tabs = [watching, await open_tab(harness, ada, thread)]
+    await wait_for_value(watching, lambda: count_rows(watching), 4)
     await wait_for_value(tabs[1], lambda: is_counted(tabs[1]), True)
     await tabs[1].send(ContextState.look(), thread)
     state = await tabs[1].state(ContextState)
@@ -140,9 +152,7 @@ async def test_a_summary_is_made_on_request_and_shown_in_every_tab(harness: Harn
     for tab in tabs:
 
         async def last_types(tab: Tab = tab) -> list[str]:
-            chat = await tab.state(ChatState)
-            rows = [row for slot in chat.order for row in getattr(chat, f"page{slot}")]
-            return [part["type"] for row in [*rows, *chat.tail][-1:] for part in row.parts]
+            return [part["type"] for row in (await rows_of(tab))[-1:] for part in row.parts]
 
         await wait_for_value(tab, last_types, ["text", "summary"])
         await wait_for_value(tab, lambda tab=tab: is_counted(tab), False)
@@ -154,6 +164,49 @@ async def test_a_summary_is_made_on_request_and_shown_in_every_tab(harness: Harn
     await tabs[1].send(ContextState.look(), thread)
     outlook = (await tabs[1].state(ContextState)).outlook
     assert (outlook.summarized, outlook.can_summarize) == (2, False)
+
+
+async def test_a_summary_made_before_the_thread_is_read_again_is_said(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await harness.user("ada@example.com")
+    thread = await ask(harness, ada, LONG)
+    await ask(harness, ada, "hi", thread)
+    tab = await open_tab(harness, ada, thread)
+    await wait_for_value(tab, lambda: is_counted(tab), True)
+    read, late = harness.live.threads.window, list[UUID]()
+
+    async def window(*given: Any, **options: Any) -> Window:
+        """Reads nothing while a summary is being made."""
+        while is_compacting(found := await read(*given, **options)):
+            assert found.run is not None
+            late.append(found.run.run_id)
+            async for _ in harness.live.runs.follow(ada, found.run.run_id):
+                pass
+        return found
+
+    monkeypatch.setattr(harness.live.threads, "window", window)
+    usage, calls = harness.live.runs.contexts.usage, list[object]()
+
+    async def busy_once(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise DatabaseBusy
+        return await usage(*given)
+
+    monkeypatch.setattr(harness.live.runs.contexts, "usage", busy_once)
+    await tab.send(ContextState.compact(thread), thread)
+
+    async def said() -> str:
+        return (await tab.state(ContextState)).said
+
+    await wait_for_value(tab, said, "Older messages are summarized.")
+    assert late
+    await harness.live.threads.rename(ada, UUID(thread), "Another title")
+    await wait_until(tab, lambda: len(calls) > 1)
+    assert await said() == "Older messages are summarized."
+    await ask(harness, ada, "hi", thread)
+    await wait_for_value(tab, said, "")
 
 
 async def test_every_tab_says_that_a_summary_is_being_made_and_stop_ends_it(
