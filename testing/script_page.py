@@ -22,7 +22,7 @@ async def opened_at(context: BrowserContext, path: str) -> Page:
     """A further tab of the same browser."""
     page = await context.new_page()
     await page.goto(f"{HOST}{path}")
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     return page
 
 

@@ -128,7 +128,7 @@ async def test_an_announcement_is_in_open_tabs_at_once_and_takes_no_room_that_is
     dismiss = ada.page.get_by_role("button", name="Dismiss this announcement")
     await dismiss.first.press("Enter")
     await expect(ada.page.locator(".announcement").first).to_contain_text("1: ")
-    await ada.page.wait_for_function("document.activeElement !== document.body")
+    await ada.page.wait_for_function("() => document.activeElement !== document.body")
     await expect(settings.locator(".announcement").first).to_contain_text("1: ")
     await ada.page.reload()
     await expect(ada.page.locator(".announcement").first).to_contain_text("1: ", timeout=TIMEOUT_MS)

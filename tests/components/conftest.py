@@ -83,7 +83,7 @@ async def page(context: BrowserContext, origin: str) -> AsyncIterator[Page]:
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     await opened.goto(f"{origin}/")
-    await opened.wait_for_function("window.lab")
+    await opened.wait_for_function("() => window.lab")
     yield opened
     await close(opened)
     assert errors == []

@@ -113,7 +113,7 @@ async def test_the_attacks_would_succeed_without_us(page: Page) -> None:
             place.innerHTML = text; } }""",
         [text for text in ATTACKS if "<img src" in text],
     )
-    await page.wait_for_function("window.__pwn === 1")
+    await page.wait_for_function("() => window.__pwn === 1")
     assert any(url.startswith("https://evil.test") for url in asked)
 
 
@@ -140,7 +140,7 @@ async def test_code_is_coloured_and_tables_scroll_under_the_applications_policy(
         "console", lambda message: broken.append(message.text) if message.type == "error" else None
     )
     await page.goto(f"{origin}/strict/")
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     await page.evaluate(
         "(part) => lab.mount('MessageText', { status: 'complete', parts: [part] })",
         {"type": "text", "text": "```python\nimport os\n```\n\n| a |\n|---|\n| b |\n"},

@@ -63,7 +63,7 @@ async def test_on_a_keyboard_on_the_screen_enter_makes_a_new_line(
     context = await browser.new_context(has_touch=True, is_mobile=True)
     page = await context.new_page()
     await page.goto(f"{origin}/")
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     field = await _mount(page)
     await expect(field).to_have_attribute("enterkeyhint", "enter")
     await field.press_sequentially("one")
@@ -295,7 +295,7 @@ async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(page: Page) -
     await expect(field).to_have_value("")
     await field.fill("for two")
     await page.reload()
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     field = await _mount(page, draftKey="one")
     await expect(field).to_have_value("for one")
     await _set(page, draftKey="two")
@@ -306,11 +306,11 @@ async def test_the_draft_of_another_user_is_removed_and_not_shown(page: Page) ->
     field = await _mount(page, owner="ada")
     await field.fill("what Ada might say")
     await page.reload()
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     field = await _mount(page, owner="ada")
     await expect(field).to_have_value("what Ada might say")
     await page.reload()
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     field = await _mount(page, owner="bob")
     await expect(field).to_have_value("")
     assert await _drafts(page) == []
@@ -324,7 +324,7 @@ async def test_a_reload_while_sending_keeps_the_id_so_that_nothing_is_sent_twice
     await field.press("Enter")
     ((first, _),) = await _sent(page)
     await page.reload()
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     field = await _mount(page)
     await field.press("Enter")
     ((second, _),) = await _sent(page)
@@ -395,7 +395,7 @@ async def test_a_new_chat_is_opened_after_a_reload_or_a_lost_connection(page: Pa
     await page.get_by_test_id("composer").press("Enter")
     ((client_id, _),) = await _sent(page)
     await page.reload()
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     await _begin_chat(page, accepted=client_id, draftKey="thread")
     assert await _opened(page) == 1
 
@@ -465,7 +465,7 @@ async def away(page: Page, network: Network, site: Path) -> Network:
 
     await page.route(f"{HOST}/**", answer)
     await page.goto(f"{HOST}/")
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     return network
 
 

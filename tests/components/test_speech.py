@@ -69,7 +69,7 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
         RECEIVE, [[["mine", 0, 0, "my own words"], ["mine", -1, 12, "", "complete"]]]
     )
     assert await page.evaluate(RECEIVE, [["r", 0, 0, "An answer. And m"]]) == []
-    await page.wait_for_function("document.querySelector('[aria-live=polite] p')")
+    await page.wait_for_function("() => document.querySelector('[aria-live=polite] p')")
     assert await said.locator("p").all_inner_texts() == ["An answer."]
     await page.evaluate(RECEIVE, [["r", 0, 16, "ore"], ["r", -1, 19, "", "complete"]])
     assert await said.locator("p").all_inner_texts() == [
@@ -150,7 +150,9 @@ async def test_reasoning_is_named_once_and_not_read_out(page: Page) -> None:
     await page.evaluate(
         RECEIVE, [[["r", 0, {"seconds": 2}], ["r", 1, 0, "An answer. "]], ["r", 1, 11, "More. "]]
     )
-    await page.wait_for_function("document.querySelectorAll('[aria-live=polite] p').length > 1")
+    await page.wait_for_function(
+        "() => document.querySelectorAll('[aria-live=polite] p').length > 1"
+    )
     await page.evaluate(RECEIVE, [["r", -1, 51, "", "complete"]])
     assert await said.all_inner_texts() == ["Thinking", "An answer. More.", "Answer finished"]
 
@@ -162,5 +164,5 @@ async def test_a_text_that_is_resumed_is_said_in_whole_sentences(page: Page) -> 
     await page.evaluate(
         RECEIVE, [["r", 0, 0, "One. Half of"], ["r", 1, notice], ["r", 0, 12, " it. And m"]]
     )
-    await page.wait_for_function("document.querySelector('[aria-live=polite] p')")
+    await page.wait_for_function("() => document.querySelector('[aria-live=polite] p')")
     assert await said.locator("p").all_inner_texts() == ["One. Half of it."]

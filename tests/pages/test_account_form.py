@@ -142,7 +142,7 @@ async def test_an_open_page_renews_its_session_and_notices_its_end(
     page = await context.new_page()
     await page.clock.install()
     await page.goto(f"{HOST}/c/1")
-    await page.wait_for_function("window.lab")
+    await page.wait_for_function("() => window.lab")
     asked: list[str] = []
 
     async def answer(route: Route) -> None:

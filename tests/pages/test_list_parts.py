@@ -52,7 +52,7 @@ async def test_the_end_of_the_list_asks_once_for_each_page(page: Page) -> None:
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     assert await _calls(page) == []
     await page.evaluate("scrollTo(0, 1e6)")
-    await page.wait_for_function("lab.calls.length")
+    await page.wait_for_function("() => lab.calls.length")
     await page.evaluate("scrollTo(0, 0)")
     await page.evaluate("scrollTo(0, 1e6)")
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
@@ -61,9 +61,9 @@ async def test_the_end_of_the_list_asks_once_for_each_page(page: Page) -> None:
 
 async def test_a_page_too_short_to_scroll_asks_for_the_next(page: Page) -> None:
     await page.evaluate("lab.showList(1, 10)")
-    await page.wait_for_function("lab.calls.length === 1")
+    await page.wait_for_function("() => lab.calls.length === 1")
     await page.evaluate("lab.showList(2, 10)")
-    await page.wait_for_function("lab.calls.length === 2")
+    await page.wait_for_function("() => lab.calls.length === 2")
 
 
 async def test_a_starter_pressed_twice_is_one_message(page: Page) -> None:
