@@ -146,6 +146,7 @@ class Services:
         flush_throttle: Decides when run events are flushed; None for the real one.
         bus: Receives the signals; None for a new one.
         hasher: Hashes passwords; None for the real one, with its cost.
+        busy_seconds: How long a write waits for others, in seconds.
 
     Raises:
         ConfigError: A setting names a function or model that does not exist.
@@ -160,10 +161,13 @@ class Services:
         flush_throttle: FlushThrottle | None = None,
         bus: Bus | None = None,
         hasher: PasswordHasher | None = None,
+        busy_seconds: float = 5,
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.db = db = Database(settings.sqlalchemy_url, system_url=settings.system_url)
+        self.db = db = Database(
+            settings.sqlalchemy_url, system_url=settings.system_url, busy_seconds=busy_seconds
+        )
         self.readiness = Readiness(db, migrations.head())
         self.bus = bus = bus or Bus()
         bus.subscribe_callback(CREDENTIALS, _log_ended_credential)

@@ -20,7 +20,7 @@ from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
 from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, CountingHasher, Time, settings_of
-from testing.database import create_tables
+from testing.database import BUSY_SECONDS, create_tables
 
 JSON = {"X-Auth-Return-Redirect": "1"}
 CLIENT = "chat"
@@ -213,7 +213,13 @@ async def program(
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
     settings = settings_of(folder, **{**fixed, **given})
-    live = Services(settings, clock=time, sleep=time.sleep, hasher=CountingHasher())
+    live = Services(
+        settings,
+        clock=time,
+        sleep=time.sleep,
+        hasher=CountingHasher(),
+        busy_seconds=BUSY_SECONDS,
+    )
     await create_tables(live.db)
     installed.install(live)
     running = InProcessProgram(live, time, Gateway(http_app(), services=installed.services))

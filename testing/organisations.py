@@ -15,7 +15,7 @@ from chat_app.db.tables import Membership, Organisation, Thread
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import PASSWORD, CountingHasher, Time, issue_session
-from testing.database import DatabaseUnderTest, create_tables
+from testing.database import BUSY_SECONDS, DatabaseUnderTest, create_tables
 from testing.email_flows import HERE, ROOMY
 from testing.mail_server import Mailbox, flush, listening, token_of
 from testing.program import Program
@@ -138,7 +138,13 @@ async def org_harness(database: DatabaseUnderTest, **given: Any) -> AsyncIterato
             }
         )
         time = Time()
-        live = Services(settings, clock=time, sleep=time.sleep, hasher=CountingHasher())
+        live = Services(
+            settings,
+            clock=time,
+            sleep=time.sleep,
+            hasher=CountingHasher(),
+            busy_seconds=BUSY_SECONDS,
+        )
         await create_tables(live.db)
         await live.start()
         try:

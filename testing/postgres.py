@@ -18,11 +18,10 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 
-from chat_app.db.engine import Database
 from chat_app.db.migrations import head, upgrade
 from chat_app.db.tables import metadata
 from chat_app.settings import read_settings
@@ -50,8 +49,6 @@ _SERVER = {
     "log_min_messages": "panic",
 }
 _PR_SET_PDEATHSIG = 1
-
-_D = TypeVar("_D", bound=Database)
 
 
 class PostgresServer:
@@ -219,10 +216,6 @@ class PostgresDatabase(DatabaseUnderTest):
     def emptied(self) -> "PostgresDatabase":
         assert self._shared is not None
         return self._shared.emptied(self.folder)
-
-    def open(self, kind: type[_D], **more: Any) -> _D:
-        # Bursts wait for each other, and here that takes longer on a busy machine.
-        return super().open(kind, **{"busy_seconds": 60, **more})
 
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         query = re.sub(r"(?<!:):(\w+)", r"%(\1)s", query)

@@ -48,13 +48,15 @@ def path(database: DatabaseUnderTest) -> Path:
 
 
 @only_sqlite
-async def test_sqlite_is_set_up_for_a_server(db: Database, path: Path) -> None:
+async def test_sqlite_is_set_up_for_a_server(path: Path) -> None:
+    db = Database(f"sqlite+aiosqlite:///{path}")
     async with db.system("auth", write=True) as session:
         connection = await session.connection()
         found = {
             name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
+    await db.close()
     assert found == {
         "journal_mode": "wal",
         "foreign_keys": 1,
