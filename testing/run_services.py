@@ -32,7 +32,7 @@ from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
 from testing.database import DatabaseUnderTest
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
 
 _DONE = object()

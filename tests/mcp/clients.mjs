@@ -28,7 +28,7 @@ async function call(client, era, name, given, more = {}) {
     shown += message ?? "";
     more.shown?.(shown);
   };
-  const options = { onprogress, signal: more.signal, timeout: 30_000 };
+  const options = { onprogress, signal: more.signal, timeout: 60_000 };
   const params = { name, arguments: given };
   const result =
     era === "earlier"
