@@ -20,7 +20,7 @@ from testing import bun
 from testing.asgi_server import serve
 from testing.oidc_app import program
 from testing.program import free_port
-from testing.run_services import Answer, ScriptedModels, VirtualThrottle
+from testing.run_services import PATIENCE, Answer, ScriptedModels, VirtualThrottle
 
 EMAIL, PASSWORD = "ada@example.org", "plum-Otter-teapot-91"
 LATEST = ("5", "6", "7")
@@ -200,7 +200,7 @@ async def run_server(folder: Path) -> AsyncIterator[Server]:
         async with (
             serve(Gateway(http_app(), services=installed.services), port),
             httpx.AsyncClient(
-                verify=False, base_url=one.home, headers=headers, trust_env=False
+                verify=False, base_url=one.home, headers=headers, trust_env=False, timeout=PATIENCE
             ) as http,
         ):
             try:

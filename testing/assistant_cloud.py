@@ -22,7 +22,7 @@ from testing.asgi_server import serve
 from testing.auth_services import CountingHasher, issue_session, settings_of
 from testing.database import create_tables
 from testing.program import free_port
-from testing.run_services import ScriptedModels, VirtualThrottle
+from testing.run_services import PATIENCE, ScriptedModels, VirtualThrottle
 
 VERSIONS = ("0.2", "0.1")
 """Minor versions of `assistant-cloud`; `bun.lock` has the exact ones."""
@@ -83,7 +83,9 @@ class CloudServer:
         issued = await issue_session(self.live, user_id, user_agent="test")
         name = cookies.full_name(self.live.settings, cookies.SESSION)
         headers = {"Cookie": f"{name}={issued.token}", "Origin": self.url}
-        http = httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)
+        http = httpx.AsyncClient(
+            base_url=self.url, headers=headers, trust_env=False, timeout=PATIENCE
+        )
         return Person(Principal(user_id, issued.session_id), headers, http)
 
     async def client(self, version: str, person: Person | None, **mode: Any) -> CloudClient:
@@ -138,7 +140,7 @@ async def run_cloud_server(folder: Path, clients: Clients) -> AsyncIterator[Clou
     try:
         async with (
             serve(Gateway(http_app(), services=installed.services), port),
-            httpx.AsyncClient(base_url=settings.url, trust_env=False) as http,
+            httpx.AsyncClient(base_url=settings.url, trust_env=False, timeout=PATIENCE) as http,
         ):
             yield CloudServer(live, models, clients, http)
     finally:

@@ -62,7 +62,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def signed_up(program: Program) -> httpx.Client:
-    http = httpx.Client(verify=False, base_url=program.url, headers={"Origin": program.url})
+    http = httpx.Client(
+        verify=False, base_url=program.url, headers={"Origin": program.url}, timeout=30
+    )
     form = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "Reader"}
     assert http.post("/api/auth/signup", data=form).status_code == 303
     return http

@@ -168,7 +168,9 @@ async def test_the_server_alone_builds_no_pages_and_says_where_they_are(tmp_path
         "REFLEX_API_URL": "http://api.chat.localhost:2",
     }
     with running(tmp_path, given={**GIVEN, **hosts}) as program:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{program.port}") as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{program.port}", timeout=30
+        ) as client:
             moved = await client.get("/c/1", headers={"Host": "api.chat.localhost:2"})
         assert moved.headers["location"] == "http://app.chat.localhost:1/c/1"
         program.stop()  # it answers a moment before it says where it is

@@ -18,6 +18,7 @@ from chat_app.settings import Settings
 from testing.asgi_server import serve
 from testing.gateway_server import FakeKeys, FakeServices, FakeSessions, GatewayServer, RecordingApp
 from testing.program import free_port
+from testing.run_services import PATIENCE
 
 
 @pytest.fixture
@@ -56,7 +57,9 @@ def open_server(tmp_path: Path) -> Any:
 
         async with (
             serve(watched, port),
-            httpx.AsyncClient(verify=False, base_url=url, trust_env=False) as client,
+            httpx.AsyncClient(
+                verify=False, base_url=url, trust_env=False, timeout=PATIENCE
+            ) as client,
         ):
             recording: Any = behind
             yield GatewayServer(url, gateway, recording, services, client, finished)

@@ -201,7 +201,7 @@ async def test_others_on_this_machine_cannot_use_it(model: EmbeddedModel) -> Non
     assert model.process is not None
     assert model.process.url.startswith("http://127.0.0.1:")
     async with httpx.AsyncClient(
-        verify=False, base_url=model.process.url, trust_env=False
+        verify=False, base_url=model.process.url, trust_env=False, timeout=SAFETY
     ) as client:
         for path in ("/v1/chat/completions", "/completion", "/tokenize"):
             body = {"messages": [{"role": "user", "content": "hi"}]}

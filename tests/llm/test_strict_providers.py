@@ -12,6 +12,7 @@ from testing.providers.rules import RULES, Refused, Request, Rule
 from testing.providers.sdk_types import event_errors
 from testing.providers.server import Answer, Call
 from testing.providers.strict import AZURE, AZURE_DEPLOYMENT, HEADERS, SERVERS, verify
+from testing.run_services import PATIENCE
 
 
 @pytest.mark.parametrize(("name", "request_"), ACCEPTED, ids=lambda value: str(value)[:30])
@@ -55,7 +56,7 @@ async def test_over_http_a_refusal_has_the_words_and_the_status_of_the_provider(
     server = SERVERS["mistral"]
     async with (
         serve(strict.strict(server, lambda _: Answer("Hello."))) as provider,
-        httpx.AsyncClient(base_url=provider.url) as client,
+        httpx.AsyncClient(base_url=provider.url, timeout=PATIENCE) as client,
     ):
         refused = await client.post("/chat/completions", json=chat(max_completion_tokens=9))
         answered = await client.post("/chat/completions", json=chat())
@@ -69,7 +70,7 @@ async def test_over_http_a_refusal_has_the_words_and_the_status_of_the_provider(
 async def test_anthropic_wants_its_headers(headers: dict[str, str]) -> None:
     async with (
         serve(strict.strict(SERVERS["anthropic-5.5"], lambda _: Answer("Hello."))) as provider,
-        httpx.AsyncClient(base_url=provider.url) as client,
+        httpx.AsyncClient(base_url=provider.url, timeout=PATIENCE) as client,
     ):
         answer = await client.post("/messages", json=ask(), headers=headers)
     assert answer.status_code == (400 if headers else 401)
@@ -88,7 +89,7 @@ async def test_a_deployment_of_azure_wants_its_version_and_its_header(
 ) -> None:
     async with (
         serve(strict.strict(SERVERS["azure"], lambda _: Answer("Hello."))) as provider,
-        httpx.AsyncClient(base_url=provider.origin) as client,
+        httpx.AsyncClient(base_url=provider.origin, timeout=PATIENCE) as client,
     ):
         path = f"{AZURE_DEPLOYMENT}gpt-4/chat/completions{query}"
         answer = await client.post(path, json=chat(), headers=headers)

@@ -57,7 +57,7 @@ async def test_with_credentials_one_comes_in_and_goes_and_a_second_tab_follows(
     assert await seen(second) == ["loading", "unauthenticated", "authenticated", "unauthenticated"]
     assert await second.evaluate("window.mark") == 1
     assert await cookie_of(profile) is None
-    async with httpx.AsyncClient(verify=False, trust_env=False) as thief:
+    async with httpx.AsyncClient(verify=False, trust_env=False, timeout=30) as thief:
         headers = {"Cookie": f"chat_session={copied}"}
         answer = await thief.get(f"{chat.home}/api/auth/session", headers=headers)
     assert answer.text == "null"

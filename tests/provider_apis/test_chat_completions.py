@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from chat_app.core.parts import text_of
 from testing.provider_apis import CAT, Key, ProviderServer, until
+from testing.run_services import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -311,7 +312,9 @@ async def test_nothing_is_stored(server: ProviderServer) -> None:
 
 async def test_a_body_that_is_no_json_is_400(server: ProviderServer) -> None:
     _, key = await client_of(server)
-    async with httpx.AsyncClient(base_url=server.url, headers={"x-api-key": key.token}) as http:
+    async with httpx.AsyncClient(
+        base_url=server.url, headers={"x-api-key": key.token}, timeout=PATIENCE
+    ) as http:
         for body in (b"", b"[]", b"{", b"\xff", b'{"messages": []}'):
             response = await http.post("/v1/chat/completions", content=body)
             assert response.status_code == 400

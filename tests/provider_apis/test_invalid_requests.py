@@ -45,7 +45,7 @@ def with_choice(path: str, choice: Any) -> dict[str, Any]:
 async def post(server: ProviderServer, path: str, body: dict[str, Any]) -> httpx.Response:
     key = await server.key("chat")
     whole = {"model": "fake:1x0", **({"max_tokens": 9} if path == "/v1/messages" else {}), **body}
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         return await client.post(
             path, content=json.dumps(whole), headers={"authorization": f"Bearer {key.token}"}
         )

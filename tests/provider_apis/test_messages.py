@@ -8,6 +8,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from testing.provider_apis import CAT, Key, ProviderServer
+from testing.run_services import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -200,7 +201,9 @@ async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> 
         await client.messages.create(model="fake:429", **asked)
     with pytest.raises(anthropic.NotFoundError):
         await client.messages.count_tokens(model="fake:2x0", messages=[user("hi")])
-    async with httpx.AsyncClient(base_url=server.url, headers={"x-api-key": key.token}) as http:
+    async with httpx.AsyncClient(
+        base_url=server.url, headers={"x-api-key": key.token}, timeout=PATIENCE
+    ) as http:
         response = await http.put("/v1/messages", json={})
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert response.json()["error"]["type"] == "invalid_request_error"

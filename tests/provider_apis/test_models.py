@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from testing.provider_apis import ProviderServer
+from testing.run_services import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -42,6 +43,8 @@ async def test_anthropic_lists_pages_and_finds_models(server: ProviderServer) ->
     assert caught.value.response.json()["error"]["type"] == "not_found_error"
     for limit in ("0", "x", "9999"):
         headers = {"x-api-key": key.token, "anthropic-version": "2023-06-01"}
-        async with httpx.AsyncClient(base_url=server.url, headers=headers) as http:
+        async with httpx.AsyncClient(
+            base_url=server.url, headers=headers, timeout=PATIENCE
+        ) as http:
             response = await http.get("/v1/models", params={"limit": limit})
         assert (response.status_code, response.json()["type"]) == (400, "error")

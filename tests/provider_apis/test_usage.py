@@ -9,6 +9,7 @@ from chat_app.core.clock import utc_now
 from chat_app.usage.queries import Period, own_usage
 from testing.provider_apis import Key, ProviderServer
 from testing.route_cases import agent_input, question
+from testing.run_services import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -46,7 +47,7 @@ async def used(server: ProviderServer, key: Key) -> dict[str, tuple[int, int, in
 
 async def post(server: ProviderServer, key: Key, path: str, body: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key.token}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=PATIENCE) as client:
         return await client.post(path, json=body)
 
 
@@ -57,7 +58,7 @@ async def test_each_wire_counts_a_call_once(server: ProviderServer, wire: str) -
     assert (await post(server, key, path, body)).status_code == 200
     assert await used(server, key) == {purpose: (1, 0, 0, True, True)}
     headers = {"Authorization": f"Bearer {key.token}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=PATIENCE) as client:
         total = (await client.get("/api/usage")).json()["total"]
     assert total["calls"] == 1
 

@@ -80,7 +80,7 @@ def test_a_signal_stops_it_with_open_sockets(served: Serve, number: signal.Signa
 
 def test_a_reader_receives_the_end_before_its_connection_closes(served: Serve) -> None:
     one = served()
-    with httpx.stream("GET", f"http://{one.host}/stream") as response:
+    with httpx.stream("GET", f"http://{one.host}/stream", timeout=TIMEOUT) as response:
         parts = response.iter_raw()
         heard = next(parts)
         assert one.end() == ["ending with 1 readers"]
@@ -91,7 +91,7 @@ def test_a_reader_receives_the_end_before_its_connection_closes(served: Serve) -
 
 def test_an_endless_stream_is_cut_off(served: Serve) -> None:
     one = served()
-    with httpx.stream("GET", f"http://{one.host}/endless") as response:
+    with httpx.stream("GET", f"http://{one.host}/endless", timeout=TIMEOUT) as response:
         parts = response.iter_raw()
         assert next(parts) == b"first "
         assert one.end() == ["ending with 1 readers"]
@@ -102,7 +102,7 @@ def test_an_endless_stream_is_cut_off(served: Serve) -> None:
 
 def test_an_app_that_does_not_shut_down_is_left(served: Serve) -> None:
     one = served()
-    httpx.get(f"http://{one.host}/hang")
+    httpx.get(f"http://{one.host}/hang", timeout=TIMEOUT)
     assert one.end() == ["ending with 0 readers"]
     assert one.process.returncode == 0
 
