@@ -35,7 +35,7 @@ from chat_app.llm.base import (
 )
 from chat_app.llm.provider import ProviderModel
 from chat_app.llm.registry import Models
-from chat_app.llm.sse import SSEvent
+from chat_app.llm.sse import SSEParser, SSEvent
 from chat_app.settings import ConfigError, read_settings
 from testing.ag_ui_agent import NAME, THOUGHT, TOKEN, TOOL, ToyAgent, answer_to
 from testing.fake_provider import (
@@ -342,23 +342,42 @@ async def test_a_reader_that_leaves_closes_the_connection() -> None:
 async def test_an_agent_that_works_in_silence_is_waited_for_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    working = event({"type": "STATE_SNAPSHOT", "snapshot": {}})
+    loop, working = asyncio.get_running_loop(), event({"type": "STATE_SNAPSHOT", "snapshot": {}})
+    real, passed, is_read = loop.time, 0, asyncio.Semaphore(0)
+
+    class Parser(SSEParser):
+        def feed(self, chunk: bytes) -> list[SSEvent]:
+            is_read.release()
+            return super().feed(chunk)
+
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+    monkeypatch.setattr(provider_module, "SSEParser", Parser)
+
+    async def work(request: Any) -> None:
+        nonlocal passed, is_read
+        is_read = asyncio.Semaphore(0)
+        await request.send(STREAM_HEAD, event(STARTED))
+        for _ in range(3):
+            await is_read.acquire()
+            passed += 150
+            await request.send(working)
 
     async def answer(request: Any) -> None:
-        now = asyncio.get_running_loop().time
-        enough = now() + 1.2
-        await request.send(STREAM_HEAD, event(STARTED))
-        while now() < enough:
-            await request.send(working)
+        await work(request)
         await request.send(*map(event, (*say("done"), FINISHED)))
 
-    soon = ModelTimeouts(first_token=1, idle=1)
+    async def never(request: Any) -> None:
+        await work(request)
+        await request.wait_for_disconnect()
+
+    soon = ModelTimeouts(first_token=200, idle=200)
     async with agent_that(answer, soon) as (model, _):
-        assert text_of(await collect(model)) == "done"
-    monkeypatch.setattr(provider_module, "_MAX_SILENT_SECONDS", 0.3)
-    async with agent_that(answer) as (model, _):
-        _, error = await error_of(model)
-    assert error.message_code == "first_token_timeout"
+        assert text_of([one async for one in model.stream(QUESTION)]) == "done"
+    monkeypatch.setattr(provider_module, "_MAX_SILENT_SECONDS", 400)
+    async with agent_that(never, soon) as (model, _), asyncio.timeout(3 * 150 + SAFETY):
+        with pytest.raises(ProviderError) as caught:
+            await anext(model.stream(QUESTION))
+    assert caught.value.message_code == "first_token_timeout"
 
 
 async def test_tools_of_a_client_are_refused_and_nothing_is_done() -> None:
