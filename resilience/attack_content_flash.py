@@ -141,7 +141,7 @@ async def _run(
     # Signed out: all that the back button finds is the sign-in form.
     await _press_back(page)
     await page.wait_for_url(SIGN_IN)
-    await expect(page.locator("[name=password]")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.locator("[name=password]")).to_be_visible()
     ada.email = his
     await ada.sign_in()
     await _is_his(page)
@@ -181,22 +181,18 @@ async def _use(ada: BrowserUser) -> None:
     await _ask(ada, f"echo: {ada.name} two")
     await composer(ada.page).fill(f"{ada.name} will say")
     await ada.titles().last.click()
-    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text(
-        "one", timeout=TIMEOUT_MS
-    )
+    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text("one")
     await _new_chat(ada)
     await composer(ada.page).fill(f"{ada.name} might say")
     await ada.titles().first.click()
-    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text(
-        "two", timeout=TIMEOUT_MS
-    )
+    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text("two")
     await ada.page.get_by_placeholder("Search chats").fill(ada.name)
-    await expect(ada.titles()).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(ada.titles()).to_have_count(2)
 
 
 async def _new_chat(person: BrowserUser) -> None:
     await person.open("/")
-    await expect(person.page.locator(".beginning")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(person.page.locator(".beginning")).to_be_visible()
 
 
 async def _sign_out(person: BrowserUser) -> float:
@@ -225,7 +221,7 @@ async def in_another_tab(ada: BrowserUser) -> float:
     await ada.open("/api/health")
     here, ada.page = ada.page, await ada.tab()
     await ada.open("/")
-    await expect(ada.titles()).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(ada.titles()).to_have_count(2)
     since = await _sign_out(ada)
     await close(ada.page)
     ada.page = here

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from resilience.attack_flood import percentile
 from resilience.report import Result
 from testing.browser import chromium, close
-from testing.browser_user import SIGN_IN, TIMEOUT_MS, BrowserUser, until_text
+from testing.browser_user import SIGN_IN, BrowserUser, until_text
 from testing.program import Program
 
 MAX_MS = 250
@@ -74,7 +74,7 @@ async def _once(
 
 
 async def _gone(page: Page) -> None:
-    await expect(page.locator("[name=password]")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.locator("[name=password]")).to_be_visible()
 
 
 async def _by_a_bare_request(ada: BrowserUser) -> None:

@@ -100,9 +100,9 @@ async def _only_home(route: Route, url: str, bad: list[str]) -> None:
 
 
 async def _settled(page: Page, answers: int) -> None:
-    await expect(page.locator("[data-role=assistant]")).to_have_count(answers, timeout=30_000)
+    await expect(page.locator("[data-role=assistant]")).to_have_count(answers)
     await expect(page.get_by_test_id("stop")).to_have_count(0)
-    await expect(page.locator(".ct-math:not(.ct-typeset)")).to_have_count(0, timeout=30_000)
+    await expect(page.locator(".ct-math:not(.ct-typeset)")).to_have_count(0)
     await page.evaluate("new Promise((done) => requestIdleCallback(done))")
 
 

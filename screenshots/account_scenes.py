@@ -13,7 +13,7 @@ from testing.browser_mfa import (
     enter_backup_code,
     enter_password,
 )
-from testing.browser_user import PASSWORD, TIMEOUT_MS
+from testing.browser_user import PASSWORD
 from testing.mail_server import listening
 from testing.pictures import png
 from testing.program import Program
@@ -287,7 +287,7 @@ async def _(programs: Programs) -> Page:
     await ada.page.route_web_socket("**/_event/**", lambda socket: socket.close())
     await _sign_up(ada)
     said = ada.page.get_by_text("This page can't connect")
-    await expect(said).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(said).to_be_visible()
     return ada.page
 
 

@@ -6,7 +6,7 @@ from playwright.async_api import Locator, Page
 
 from screenshots.programs import BrowserUser, Programs, ended, expect
 from screenshots.scene import scene
-from testing.browser_user import TIMEOUT_MS, pick_model
+from testing.browser_user import pick_model
 from testing.site_roles import set_site_role
 
 
@@ -38,7 +38,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     root = await _admin(programs)
     await root.open("/admin/overview")
-    await expect(root.page.locator(".figures")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.locator(".figures")).to_be_visible()
     return root.page
 
 
@@ -75,7 +75,7 @@ async def _(programs: Programs) -> Page:
         await expect(root.page.locator("[data-role=assistant]")).to_have_count(number + 1)
         await ended(root.page, "failed")
     await root.open("/admin/models")
-    await expect(root.page.get_by_text("Paused", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.get_by_text("Paused", exact=True)).to_be_visible()
     return root.page
 
 
@@ -86,7 +86,7 @@ async def _(programs: Programs) -> Page:
     await root.ask("What can be counted?")
     await ended(root.page, "complete")
     await root.open("/admin/usage")
-    await expect(root.page.locator(".usage-bars")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.locator(".usage-bars")).to_be_visible()
     return root.page
 
 
@@ -94,7 +94,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     root = await _admin(programs)
     await root.open("/admin/audit")
-    await expect(root.page.locator(".entries > li").first).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.locator(".entries > li").first).to_be_visible()
     return root.page
 
 
@@ -116,7 +116,7 @@ async def _found(root: BrowserUser, email: str) -> Locator:
     """The row of a user in the list of people, once it is the only one."""
     await root.open("/admin/people")
     rows = root.page.locator(".entries > li")
-    await expect(rows.first).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(rows.first).to_be_visible()
     await root.page.get_by_role("searchbox").fill(email)
     await expect(rows).to_have_count(1)
     return rows

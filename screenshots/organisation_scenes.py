@@ -4,7 +4,6 @@ from playwright.async_api import Page
 
 from screenshots.programs import BrowserUser, Programs, expect
 from screenshots.scene import scene
-from testing.browser_user import TIMEOUT_MS
 
 _PATH = "/settings/organisations"
 _CREATE = """async () => (await (await fetch("/api/organisations", { method: "POST",
@@ -16,7 +15,7 @@ _CREATE = """async () => (await (await fetch("/api/organisations", { method: "PO
 async def _(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
     await ada.open(_PATH)
-    await expect(ada.page.get_by_text("You don't belong")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(ada.page.get_by_text("You don't belong")).to_be_visible()
     return ada.page
 
 
@@ -24,7 +23,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     ada, _ = await _owner(programs)
     await ada.open(_PATH)
-    await expect(ada.page.get_by_role("link", name="Open Acme")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(ada.page.get_by_role("link", name="Open Acme")).to_be_visible()
     return ada.page
 
 
@@ -34,7 +33,7 @@ async def _(programs: Programs) -> Page:
     await ada.open(path)
     row = ada.page.locator("#members .entries > li")
     await row.locator("> details > summary").click()
-    await expect(row.get_by_label("Role")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(row.get_by_label("Role")).to_be_visible()
     return ada.page
 
 
@@ -55,7 +54,7 @@ async def _(programs: Programs) -> Page:
     ada, path = await _owner(programs)
     await ada.open(f"{path}/audit")
     events = ada.page.locator("main .entries > li")
-    await expect(events.first).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(events.first).to_be_visible()
     return ada.page
 
 
@@ -63,9 +62,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
     await ada.open(f"{_PATH}/missing")
-    await expect(ada.page.get_by_role("heading", name="Organisation not found")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(ada.page.get_by_role("heading", name="Organisation not found")).to_be_visible()
     return ada.page
 
 

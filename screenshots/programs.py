@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from testing.browser import chromium
-from testing.browser_user import TIMEOUT_MS, BrowserUser, composer
+from testing.browser_user import BrowserUser, composer
 from testing.program import Program, running
 
 _GIVEN = {
@@ -71,7 +71,7 @@ def data_of(program: Program) -> Path:
 async def ended(page: Page, status: str) -> None:
     """Wait until the last answer has ended so."""
     last = page.locator("[data-role=assistant]").last
-    await expect(last).to_have_attribute("data-status", status, timeout=TIMEOUT_MS)
+    await expect(last).to_have_attribute("data-status", status)
 
 
 __all__ = [

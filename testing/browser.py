@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from setup.chromium import find
 
@@ -17,6 +17,10 @@ CHROMIUM_FLAGS = [
     "--no-first-run",
 ]
 CLOSE_SECONDS = 15
+TIMEOUT_MS = 60_000
+"""Milliseconds; only a test that will fail waits so long."""
+
+expect.set_options(timeout=TIMEOUT_MS)  # its own 5 s are too few on a busy machine
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from playwright.async_api import expect
 from pyotp.totp import TOTP
 
-from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, composer
+from testing.browser_user import PASSWORD, BrowserUser, composer
 
 CODE = re.compile(r"/signin/code/?(\?|$)")
 _DEVICE = {
@@ -37,7 +37,7 @@ async def add_passkey(person: BrowserUser, name: str) -> None:
 async def sign_in_with_passkey(person: BrowserUser) -> None:
     """Sign in with it, from the page to sign in."""
     await person.page.get_by_role("button", name="Sign in with a passkey").click()
-    await expect(composer(person.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(person.page)).to_be_visible()
 
 
 async def enable_two_factor(person: BrowserUser) -> Sequence[str]:

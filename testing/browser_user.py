@@ -7,10 +7,9 @@ from uuid import uuid4
 
 from playwright.async_api import BrowserContext, Page, expect
 
-PASSWORD = "correct horse battery staple"
-TIMEOUT_MS = 60_000
-"""Milliseconds; only a test that will fail waits so long."""
+from testing.browser import TIMEOUT_MS
 
+PASSWORD = "correct horse battery staple"
 SIGN_IN = re.compile(r"/signin/?(\?|$)")
 
 
@@ -54,7 +53,7 @@ class BrowserUser:
         """Create an account by what the form of the page sends, and open the chat."""
         await self._enter("/api/auth/signup")
         await self.open("/")
-        await expect(composer(self.page)).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(composer(self.page)).to_be_visible()
 
     async def begin_session(self) -> None:
         """Sign in by what the form of the page sends, with no page open yet."""
@@ -84,7 +83,7 @@ class BrowserUser:
     async def _submit(self) -> None:
         await self.page.fill("[name=password]", PASSWORD)
         await self.page.locator("form button[type=submit]").last.click()
-        await expect(composer(self.page)).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(composer(self.page)).to_be_visible()
 
     async def sign_out(self) -> None:
         """Sign out with the button."""
@@ -104,7 +103,7 @@ class BrowserUser:
     async def settings(self, page: str) -> Page:
         """Go to a page of the settings; the tab, once it shows what is theirs."""
         await self.open(f"/settings/{page}")
-        await expect(self.page.locator(".settings-section").first).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(self.page.locator(".settings-section").first).to_be_visible()
         return self.page
 
     async def thread(self) -> str:
@@ -149,7 +148,7 @@ async def ask_model(user: BrowserUser, text: str, model: str) -> None:
             }"""
         )
         await user.open(f"/c/{await page.evaluate('window.made')}")
-        await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(composer(page)).to_be_visible()
     before = await page.locator("[data-role=assistant]").count()
     await page.evaluate(
         """([id, text, model]) => {
@@ -160,9 +159,7 @@ async def ask_model(user: BrowserUser, text: str, model: str) -> None:
         }""",
         [await user.thread(), text, model],
     )
-    await expect(page.locator("[data-role=assistant]")).to_have_count(
-        before + 1, timeout=TIMEOUT_MS
-    )
+    await expect(page.locator("[data-role=assistant]")).to_have_count(before + 1)
 
 
 async def pick_model(page: Page, model: str) -> None:
@@ -200,4 +197,4 @@ async def until_done(page: Page) -> None:
     """Wait until no answer is being made, nor still drawn."""
     await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=TIMEOUT_MS * 2)
     drawing = page.locator("[data-role=assistant] .ct-text[data-state=live]")
-    await expect(drawing).to_have_count(0, timeout=TIMEOUT_MS)
+    await expect(drawing).to_have_count(0)

@@ -46,7 +46,7 @@ class ExampleUser(BrowserUser):
 
     async def is_in(self) -> None:
         """Wait until the page is theirs."""
-        await expect(self.page.locator("footer")).to_contain_text(self.email, timeout=TIMEOUT_MS)
+        await expect(self.page.locator("footer")).to_contain_text(self.email)
 
     async def ask(self, text: str) -> None:
         """Type a question and press Enter."""
@@ -80,7 +80,7 @@ class ExampleUser(BrowserUser):
 
     async def until_done(self) -> str:
         """Wait until no answer is written; the last one."""
-        await expect(self.page.get_by_role("button", name="Send")).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(self.page.get_by_role("button", name="Send")).to_be_visible()
         return await self.until_text(1)
 
     async def do(self, title: str, action: str) -> None:
@@ -90,5 +90,5 @@ class ExampleUser(BrowserUser):
 
 async def is_out(page: Page) -> None:
     """Wait until the page shows the sign-in form, and nothing else."""
-    await expect(page.locator("form.sign-in")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.locator("form.sign-in")).to_be_visible()
     await expect(page.locator(".thread, .message, footer")).to_have_count(0)

@@ -16,7 +16,7 @@ SAME = f"(wanted) => JSON.stringify(({SHOWN})()) === JSON.stringify(wanted)"
 
 async def agree(user: BrowserUser, other: BrowserUser) -> list[list[str]]:
     """What the page shows, once it shows the same after a reload, as does the other device."""
-    await expect(user.page.locator("article[data-status=running]")).to_have_count(0, timeout=60_000)
+    await expect(user.page.locator("article[data-status=running]")).to_have_count(0)
     await until_done(user.page)
     wanted = await user.page.evaluate(SHOWN)
     await _until_same(other.page, wanted)

@@ -18,7 +18,7 @@ from testing.browser_mfa import (
     sign_in_with_passkey,
 )
 from testing.browser_oidc import acme_settings, run_acme, sign_in_at_acme
-from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet, composer
+from testing.browser_user import BrowserUser, Meet, composer
 from testing.mail_server import Mailbox
 from testing.program import Program, free_port
 
@@ -49,7 +49,7 @@ async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> Non
     await add_virtual_device(ada)
     await page.goto(await sign_up_by_email(ada, mailbox))
     await page.get_by_role("button", name="Create account").click()
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
 
     await add_passkey(ada, "Laptop")
     await out(ada)
@@ -60,26 +60,26 @@ async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> Non
     await out(ada)
     await enter_password(ada)
     await enter_backup_code(ada, first)
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
     await out(ada)
     await enter_password(ada)
     await enter_backup_code(ada, first)
     await expect(page.get_by_role("alert")).to_contain_text("Incorrect")
     await page.fill("[name=code]", second)
     await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
 
     # An account elsewhere opens this one too, whatever its address is, and no more than half.
     await ada.settings("security")
     await page.get_by_role("button", name="Connect Acme").click()
     await sign_in_at_acme(page)
     rows = page.locator("#connections .entries > li")
-    await expect(rows).to_contain_text("ada@example.org", timeout=TIMEOUT_MS)
+    await expect(rows).to_contain_text("ada@example.org")
     await out(ada)
     await page.get_by_role("button", name="Continue with Acme").click()
     await page.wait_for_url(CODE)
     await enter_backup_code(ada, third)
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
 
     # The other ways in go, and the last one cannot.
     await ada.settings("security")

@@ -8,7 +8,6 @@ from playwright.async_api import Page, Route, expect
 from screenshots.viewports import DARK_PHONE, EVERY, LIGHT, Viewport, apply
 from testing.axe import violations
 from testing.browser_user import (
-    TIMEOUT_MS,
     BrowserUser,
     Meet,
     composer,
@@ -155,7 +154,7 @@ async def _failed(ada: BrowserUser) -> None:
     await pick_model(ada.page, "fake:drop")
     await ada.ask("What can go wrong?")
     row = ada.page.locator("[data-role=assistant]")
-    await expect(row).to_have_attribute("data-status", "failed", timeout=20_000)
+    await expect(row).to_have_attribute("data-status", "failed")
 
 
 async def _answering(ada: BrowserUser) -> None:
@@ -192,12 +191,12 @@ async def _context(ada: BrowserUser) -> None:
     await ada.sign_up()
     complete = ada.page.locator("[data-role=assistant][data-status=complete]")
     await ada.ask("echo: " + "The tide rises. " * 80)
-    await expect(complete).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(complete).to_have_count(1)
     await ada.ask("echo: And falls.")
-    await expect(complete).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(complete).to_have_count(2)
     await ada.page.locator(".context-button").click()
     await ada.page.get_by_role("button", name="Summarize older messages").click()
-    await expect(ada.page.locator(".ct-summary")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(ada.page.locator(".ct-summary")).to_be_visible()
     await ada.page.locator(".ct-summary summary").click()
     await ada.page.locator(".context-button").click()
     await expect(ada.page.get_by_text("no more messages to summarize")).to_be_visible()
@@ -251,13 +250,13 @@ async def test_the_settings_are_accessible(program: Program, meet: Meet, axe: st
         # A link's name has what the page is about too, and that may have another's title.
         await ada.page.locator(".settings-menu").get_by_text(title, exact=True).click()
         heading = ada.page.locator(".settings:not(.index) h1")
-        await expect(heading).to_have_text(title, timeout=TIMEOUT_MS)
+        await expect(heading).to_have_text(title)
         await expect(ada.page.locator(".skeleton")).to_have_count(0)
         # Nothing can be connected here, so no section says so.
         await expect(ada.page.locator("#connections")).to_have_count(0)
         await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
         await ada.page.get_by_role("link", name="Settings", exact=True).click()
-        await expect(ada.page.locator(".settings.index")).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(ada.page.locator(".settings.index")).to_be_visible()
     assert ada.errors == []
 
 
@@ -287,6 +286,6 @@ async def test_an_address_without_a_page_leads_back(program: Program, meet: Meet
     await expect(ada.page).to_have_title("Page not found · Chat")
     for _ in range(2):  # the second time, the page before was a chat a moment ago
         await ada.page.get_by_role("link", name="Go to your chats").click()
-        await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(composer(ada.page)).to_be_visible()
         await ada.page.goto(f"{program.url}/nothing.png")
     assert ada.errors == []

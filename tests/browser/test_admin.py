@@ -13,7 +13,6 @@ from testing.axe import violations
 from testing.browser_user import (
     PASSWORD,
     SIGN_IN,
-    TIMEOUT_MS,
     BrowserUser,
     Meet,
     ask_model,
@@ -66,12 +65,12 @@ async def test_a_demotion_blanks_an_open_page(program: Program, root: BrowserUse
     await root.page.get_by_test_id("account-menu").click()
     await root.page.get_by_role("link", name="Administration").click()
     figures = root.page.locator(".figures")
-    await expect(figures).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(figures).to_be_visible()
     await set_site_role(program, root.email, "")
     await expect(root.page.get_by_role("heading", name=NOT_FOUND)).to_be_visible()
     await expect(figures).to_have_count(0)
     await set_site_role(program, root.email, "admin")
-    await expect(figures).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(figures).to_be_visible()
     assert root.errors == []
 
 
@@ -86,7 +85,7 @@ async def test_an_admin_adds_disables_and_deletes(
     await root.open("/admin/people")
     await page.get_by_role("searchbox").fill(eve.email)
     rows = page.locator(".entries > li")
-    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(rows).to_have_count(1)
 
     async def do(action: str) -> None:
         if not await rows.locator("> details").evaluate("(one) => one.open"):
@@ -143,7 +142,7 @@ async def test_what_was_refused_is_seen_far_down_a_list(root: BrowserUser) -> No
     await root.open("/admin/people")
     await page.get_by_role("searchbox").fill(root.email)
     row = page.locator(".entries > li")
-    await expect(row).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(row).to_have_count(1)
     await row.get_by_text("Manage").click()
     await row.locator('[data-action="Remove admin role"] > summary').click()
     remove = row.get_by_role("button", name="Remove role")
@@ -167,7 +166,7 @@ async def test_another_page_of_a_list_is_read_from_its_beginning(
     rows = page.locator(".entries > li")
     shown = page.get_by_text(re.compile(r"^Page \d$"))
     forward, back = [page.get_by_role("button", name=f"{one} page") for one in ("Next", "Previous")]
-    await expect(page.get_by_text(f"{2 * PAGE_SIZE + 1} users")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_text(f"{2 * PAGE_SIZE + 1} users")).to_be_visible()
     await expect(shown).to_have_role("status")
     for button, number, focused in (
         (forward, 2, forward),
@@ -192,10 +191,10 @@ async def test_a_long_name_fits_a_phone(root: BrowserUser) -> None:
     await page.get_by_label("Name", exact=True).fill("W" * 100)
     await page.get_by_label("Email of its owner").fill(root.email)
     await page.get_by_role("button", name="Create organisation").click()
-    await expect(page.get_by_role("strong")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_role("strong")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
     await root.open("/admin/models")
     await page.get_by_role("searchbox").fill("W" * 100)
     await page.get_by_role("button", name="Show WWW").click()
-    await expect(page.get_by_text("In the chats of")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_text("In the chats of")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") == 360

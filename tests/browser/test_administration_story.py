@@ -7,7 +7,6 @@ from playwright.async_api import Locator, Page, expect
 from testing.browser_user import (
     PASSWORD,
     SIGN_IN,
-    TIMEOUT_MS,
     BrowserUser,
     Meet,
     ask_model,
@@ -31,7 +30,7 @@ async def _become_admin(ada: BrowserUser, link: str) -> None:
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Create account").click()
     await page.get_by_role("button", name="Become the admin").click()
-    await expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 async def _make_organisation(ada: BrowserUser) -> str:
@@ -41,7 +40,7 @@ async def _make_organisation(ada: BrowserUser) -> str:
     await page.get_by_label("Name").fill(NAME)
     await page.get_by_role("button", name="Create organisation").click()
     await page.get_by_role("link", name=f"Open {NAME}").click()
-    await expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()
     return page.url.removeprefix(ada.url)
 
 
@@ -60,14 +59,14 @@ async def _invite(page: Page, email: str, role: str) -> str:
 async def _join(user: BrowserUser, link: str) -> None:
     await user.page.goto(link)
     await user.page.get_by_role("button", name="Join the organisation").click()
-    await expect(composer(user.page)).to_be_visible(timeout=TIMEOUT_MS)
-    await expect(user.page.get_by_test_id("organisation")).to_contain_text(NAME, timeout=TIMEOUT_MS)
+    await expect(composer(user.page)).to_be_visible()
+    await expect(user.page.get_by_test_id("organisation")).to_contain_text(NAME)
 
 
 async def _manage(page: Page, email: str) -> Locator:
     """The row of a user, with what can be done to them."""
     row = page.get_by_role("listitem").filter(has_text=email)
-    await expect(row).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(row).to_have_count(1)
     if not await row.locator("> details").evaluate("(one) => one.open"):
         await row.get_by_text("Manage").first.click()
     return row
@@ -109,30 +108,30 @@ async def test_a_teams_day(first_program: Program, meet: Meet) -> None:
     await bob.open("/")
     await expect(bob.page.get_by_text("Your chats will appear here.")).to_be_visible()
     await bob.open(f"/c/{thread}")
-    await expect(bob.page.get_by_text("Chat not found")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(bob.page.get_by_text("Chat not found")).to_be_visible()
     assert QUESTION not in await bob.page.content()
 
     # who is demoted loses at once what only admins are shown
     await bob.open(path)
-    await expect(bob.page.get_by_text("Invite someone")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(bob.page.get_by_text("Invite someone")).to_be_visible()
     await ada.open(path)
     row = await _manage(page, bob.email)
     await row.get_by_label("Role").select_option("Member")
     await row.get_by_role("button", name="Save role").click()
-    await expect(bob.page.get_by_text("Invite someone")).to_have_count(0, timeout=TIMEOUT_MS)
+    await expect(bob.page.get_by_text("Invite someone")).to_have_count(0)
 
     # a member is disabled while an answer is made: it ends, and the page is signed out
     await eve.open(f"/c/{thread}")
-    await expect(composer(eve.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(eve.page)).to_be_visible()
     await ask_model(eve, "Go on and on", "fake:4000x20")
     await until_text(eve.page, 20)
     await ada.open("/admin/people")
     row = await _manage(page, eve.email)
     await _do(row, "Disable")
     await eve.page.wait_for_url(SIGN_IN)
-    await expect(row.get_by_text("Disabled", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(row.get_by_text("Disabled", exact=True)).to_be_visible()
     await _do(row, "Enable")
-    await expect(row.get_by_text("Disabled", exact=True)).to_have_count(0, timeout=TIMEOUT_MS)
+    await expect(row.get_by_text("Disabled", exact=True)).to_have_count(0)
 
     # who leaves no longer sees the chats there; they are back with the membership
     await eve.sign_in()
@@ -143,10 +142,10 @@ async def test_a_teams_day(first_program: Program, meet: Meet) -> None:
     await eve.page.locator('[data-action="Leave organisation"]').get_by_role("button").click()
     await eve.page.wait_for_url(re.compile(r"/settings/organisations/?$"))
     await eve.open(f"/c/{thread}")
-    await expect(eve.page.get_by_text("Chat not found")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(eve.page.get_by_text("Chat not found")).to_be_visible()
     await ada.open(path)
-    await expect(page.get_by_text("Invite someone")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_text("Invite someone")).to_be_visible()
     await _join(eve, await _invite(page, eve.email, "member"))
     await eve.open(f"/c/{thread}")
-    await expect(eve.page.get_by_text(QUESTION).last).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(eve.page.get_by_text(QUESTION).last).to_be_visible()
     assert ada.errors == bob.errors == eve.errors == []

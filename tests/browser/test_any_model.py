@@ -15,7 +15,7 @@ from testing.two_devices import SAME, agree, press, row
 
 async def answered(page: Page, place: int, text: str) -> None:
     """Wait until a message is a complete answer that ends so."""
-    await expect(row(page, place)).to_have_attribute("data-status", "complete", timeout=60_000)
+    await expect(row(page, place)).to_have_attribute("data-status", "complete")
     await expect(row(page, place).locator(".ct-text > .ct-part").last).to_have_text(text)
 
 
@@ -76,14 +76,14 @@ async def test_a_chat_goes_on_with_any_model_from_any_version(
     text = "A spring tide rises higher, and it falls lower too."
     say(Answer(text, "The range.", seed=5, stalls=True))
     await ada.ask("What does it do?")
-    await expect(row(phone.page, 7)).to_contain_text("higher, and it", timeout=60_000)
+    await expect(row(phone.page, 7)).to_contain_text("higher, and it")
     await page.get_by_test_id("stop").click()
     await strict_providers.requests("responses")[-1].gone.wait()
     stopped = await agree(ada, phone)
     assert stopped[7][1] == "stopped"
     say(Answer(text[14:], "Where was I?", seed=6))
     await press(page, 7, "Continue")
-    await expect(row(page, 7)).to_have_attribute("data-status", "complete", timeout=60_000)
+    await expect(row(page, 7)).to_have_attribute("data-status", "complete")
     await expect(row(page, 7).locator(".ct-text > .ct-part")).to_have_text([text])
     whole = await agree(ada, phone)
     assert [one[0] for one in whole] == ["user", "assistant"] * 4

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from chat_app.auth.keys.tokens import PATTERN
 from chat_app.client import ApiError, AsyncChatClient
-from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
+from testing.browser_user import PASSWORD, BrowserUser, Meet
 from testing.program import Program
 
 NAME = "Backup script"
@@ -25,7 +25,7 @@ async def make_key(ada: BrowserUser, page: Page) -> str:
     """Send the form, and copy the key."""
     await page.get_by_role("button", name="Create key").click()
     shown = page.locator(".shown-once code")
-    await expect(shown).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(shown).to_be_visible()
     key = await shown.inner_text()
     assert re.fullmatch(PATTERN, key)
     await ada.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -47,14 +47,14 @@ async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> N
         ada.email,
     )
     page = await ada.settings("api-keys")
-    await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_text("No API keys yet.")).to_be_visible()
     await fill(page)
     await page.get_by_role("button", name="Create key").click()
     await page.wait_for_url(re.compile("/settings/confirm"))
     await page.fill("[name=password]", PASSWORD)
     await page.get_by_role("button", name="Confirm", exact=True).click()
     # What was typed before the step-up is still there.
-    await expect(page.locator("#api-key-name")).to_have_value(NAME, timeout=TIMEOUT_MS)
+    await expect(page.locator("#api-key-name")).to_have_value(NAME)
     await expect(page.locator("input[value='threads:read']")).to_be_checked()
     await expect(page.locator("#api-key-days")).to_have_value("90")
     key = await make_key(ada, page)
@@ -63,7 +63,7 @@ async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> N
     await expect(row).to_contain_text("chat, threads:read")
     await expect(row).to_contain_text("not used yet")
     await page.reload()
-    await expect(row).to_contain_text(NAME, timeout=TIMEOUT_MS)
+    await expect(row).to_contain_text(NAME)
     assert key not in await page.content()
 
     async with AsyncChatClient(program.url, key) as client:
@@ -76,7 +76,7 @@ async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> N
             await anext(answer)
         await row.locator("summary").click()
         await row.get_by_role("button", name="Revoke key").click()
-        await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(page.get_by_text("No API keys yet.")).to_be_visible()
         with pytest.raises(ApiError) as ended:
             await answer.read()
         assert (ended.value.status, ended.value.code) == (401, "invalid_api_key")
@@ -84,7 +84,7 @@ async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> N
     [thread] = await ada.threads()
     await ada.open(f"/c/{thread['id']}")
     answer = page.locator("[data-role=assistant]")
-    await expect(answer).to_have_attribute("data-status", "revoked", timeout=TIMEOUT_MS)
+    await expect(answer).to_have_attribute("data-status", "revoked")
     assert ada.errors == []
 
 
@@ -106,5 +106,5 @@ async def test_what_one_user_typed_is_not_shown_to_the_next(program: Program, me
     ada.email = f"next-{ada.email}"
     await ada.sign_up()
     page = await ada.settings("api-keys")
-    await expect(page.locator("#api-key-name")).to_have_value("", timeout=TIMEOUT_MS)
+    await expect(page.locator("#api-key-name")).to_have_value("")
     await expect(page.locator("#api-key-name")).to_be_editable()

@@ -65,7 +65,7 @@ async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet)
     # Regenerated with another model: a version of the answer.
     await pick_model(page, "fake")
     await press(page, 3, "Retry")
-    await expect(row(page, 3)).to_have_attribute("data-status", "complete", timeout=60_000)
+    await expect(row(page, 3)).to_have_attribute("data-status", "complete")
     again = await agree(ada, phone)
     assert (again[3][1], again[3][2]) == ("complete", "Version 2/ of 2")
 

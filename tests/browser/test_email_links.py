@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from testing.browser_emails import sign_up_by_email, smtp_settings
-from testing.browser_user import SIGN_IN, TIMEOUT_MS, Meet, composer
+from testing.browser_user import SIGN_IN, Meet, composer
 from testing.mail_server import Mailbox, link_of
 from testing.program import Program, running
 
@@ -55,7 +55,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
 
     await page.goto(link)
     await page.get_by_role("button", name="Create account").click()
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
 
     # A phone comes in without a password; the link works there once.
     phone = await meet("Ada", posting.url, viewport={"width": 360, "height": 640})
@@ -69,7 +69,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     link = link_of(mailbox.emails[-1])
     await phone.page.goto(link)
     await phone.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(phone.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(phone.page)).to_be_visible()
     await eve.page.goto(link)
     await expect(eve.page.get_by_role("alert")).to_contain_text("already used")
 
@@ -114,7 +114,7 @@ async def test_an_invitation_waits_until_its_recipient_is_signed_in(
     for person in (ada, bob):
         await person.page.goto(await sign_up_by_email(person, mailbox))
         await person.page.get_by_role("button", name="Create account").click()
-        await expect(composer(person.page)).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(composer(person.page)).to_be_visible()
     before = len(mailbox.emails)
     invited = await ada.page.evaluate(INVITE, bob.email)
     await mailbox.until(before + 1)
@@ -139,7 +139,7 @@ async def test_an_invitation_waits_until_its_recipient_is_signed_in(
     await bob.page.goto(link)
     await expect(bob.page.get_by_role("alert")).to_be_empty()  # it was on this page: it loads anew
     await bob.page.get_by_role("button", name="Join the organisation").click()
-    await expect(composer(bob.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(bob.page)).to_be_visible()
     [joined] = (await bob.page.evaluate(ORGANISATIONS))["organisations"]
     assert (joined["id"], joined["role"]) == (invited, "member")
     await ada.page.reload()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from testing.browser_user import TIMEOUT_MS, Meet, ask_model, pick_model, until_done
+from testing.browser_user import Meet, ask_model, pick_model, until_done
 from testing.program import Program
 
 CUT = {
@@ -27,7 +27,7 @@ async def test_an_answer_that_is_not_whole_says_so(
     row = ada.page.locator("[data-role=assistant]").last
     for _ in range(2):
         ending = row.locator(".ending")
-        await expect(ending.locator("span")).to_have_text(sentence, timeout=TIMEOUT_MS)
+        await expect(ending.locator("span")).to_have_text(sentence)
         await expect(ending).to_have_attribute("data-reason", reason)
         await expect(row).to_have_attribute("data-status", "complete")
         can_continue = ["Continue"] if reason == "length" else []
@@ -48,9 +48,7 @@ async def test_an_answer_of_the_largest_size_says_so(program: Program, meet: Mee
     row = ada.page.locator("[data-role=assistant]").last
     for _ in range(2):
         ending = row.locator(".ending")
-        await expect(ending.locator("span")).to_have_text(
-            "Reached this server's size limit.", timeout=TIMEOUT_MS
-        )
+        await expect(ending.locator("span")).to_have_text("Reached this server's size limit.")
         await expect(ending).to_have_attribute("data-reason", "size")
         await expect(row).to_have_attribute("data-status", "complete")
         await expect(ending.get_by_role("button")).to_have_count(0)
@@ -64,7 +62,7 @@ async def test_a_budget_spent_on_thinking_is_said_with_what_helps(
     await ada.sign_up()
     await ask_model(ada, "Tell me all.", "fake:think40:length:0x0")
     row = ada.page.locator("[data-role=assistant]").last
-    await expect(row).to_have_attribute("data-status", "failed", timeout=TIMEOUT_MS)
+    await expect(row).to_have_attribute("data-status", "failed")
     ending = row.locator(".ending")
     await expect(ending.locator("span")).to_have_text(
         "The model used its whole answer limit on thinking. Choose a lower thinking effort in Chat "
@@ -80,14 +78,14 @@ async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None
     await ada.sign_up()
     await ask_model(ada, "Tell me all.", "fake:30x1")
     row = ada.page.locator("[data-role=assistant]").last
-    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row).to_have_attribute("data-status", "complete")
     await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
     await expect(row.locator(".ending")).to_have_count(0)
 
     # Any answer can be asked for again, but not while another one is written.
     await ask_model(ada, "And again.", "fake:30x1")
     rows = ada.page.locator("[data-role=assistant]")
-    await expect(rows.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(rows.last).to_have_attribute("data-status", "complete")
     again = ada.page.get_by_role("button", name="Regenerate")
     for _ in range(2):
         await expect(again).to_have_count(2)
@@ -107,7 +105,7 @@ async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(
     await ada.sign_up()
     await ask_model(ada, "One.", "fake:think20:30x1")
     row = page.locator("[data-role=assistant]")
-    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row).to_have_attribute("data-status", "complete")
     await ask_model(ada, "Two.", "fake:30x1")
     await expect(row).to_have_count(2)
     await until_done(page)
@@ -147,10 +145,10 @@ async def test_a_change_of_the_model_is_noted_above_the_answer(
     await ada.sign_up()
     await ask_model(ada, "One.", "fake:30x1")
     row = ada.page.locator("[data-role=assistant]")
-    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row).to_have_attribute("data-status", "complete")
     await expect(row.locator(".ct-notice")).to_have_count(0)
     await ask_model(ada, "Two.", "fake:29x1")
-    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.last).to_have_attribute("data-status", "complete")
     for _ in range(2):
         notice = row.last.locator(".ct-text > :first-child")
         await expect(notice).to_have_class("ct-notice")
@@ -160,7 +158,7 @@ async def test_a_change_of_the_model_is_noted_above_the_answer(
 
     # A model that fails at once: its alternative answers, and says so. The chat keeps its model.
     await ask_model(ada, "Three.", "fake:refuse:1x1")
-    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.last).to_have_attribute("data-status", "complete")
     await expect(row).to_have_count(3)
     for _ in range(2):
         notices = row.last.locator(".ct-notice")
@@ -176,6 +174,6 @@ async def test_a_change_of_the_model_is_noted_above_the_answer(
     await expect(row).to_have_count(3)
     await ask_model(ada, "Four.", "fake:refuse:1x1")
     await expect(row).to_have_count(4)
-    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.last).to_have_attribute("data-status", "complete")
     await expect(row.last.locator(".ct-notice")).to_have_count(1)
     assert ada.errors == []

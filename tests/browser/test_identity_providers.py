@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from testing.asgi_server import serve
 from testing.browser import close
 from testing.browser_oidc import acme_settings, run_acme, sign_in_at_acme
-from testing.browser_user import TIMEOUT_MS, Meet, composer
+from testing.browser_user import Meet, composer
 from testing.fake_github import FakeGitHub
 from testing.oidc_app import CLIENT, SECRET
 from testing.program import Program, free_port
@@ -52,10 +52,10 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await sign_in_at_acme(page)
     await page.wait_for_url(re.compile(r"/settings/security/?(#.*)?$"))
     rows = page.locator("#connections .entries > li")
-    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("Acme")
     await expect(rows).to_contain_text("ada@example.org")
-    await expect(composer(waiting)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(waiting)).to_be_visible()
     await close(waiting)
 
     disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
@@ -63,16 +63,16 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way to sign in"))
 
     await page.get_by_role("button", name="Connect GitHub").click()
-    await expect(rows).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(rows).to_have_count(2)
     await expect(rows.nth(1)).to_contain_text("octocat@example.org")
     await disconnect.click()
-    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("GitHub")
 
     await page.goto(served.url)
     await ada.sign_out()
     await page.get_by_role("button", name="Continue with GitHub").click()
-    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(page)).to_be_visible()
 
     # The other one signs this user in no more, and its email belongs to an account.
     other = await meet("Eve", served.url)

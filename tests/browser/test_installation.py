@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from screenshots.viewports import DARK_PHONE, EVERY, apply
 from testing.axe import violations
-from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet, composer
+from testing.browser_user import BrowserUser, Meet, composer
 from testing.program import Program
 from testing.site_roles import set_site_role
 
@@ -25,7 +25,7 @@ async def root(program: Program, meet: Meet) -> AsyncIterator[BrowserUser]:
     await _choose(one, "Everyone")
     await one.open("/admin/announcements")
     entries = one.page.locator(".entries > li")
-    await expect(one.page.locator(".settings-section")).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(one.page.locator(".settings-section")).to_have_count(2)
     for left in range(await entries.count(), 0, -1):
         await entries.first.locator("summary", has_text="Delete").click()
         await entries.first.get_by_role("button", name="Delete announcement").click()
@@ -39,14 +39,14 @@ async def _choose(root: BrowserUser, label: str, domains: str = "") -> None:
     if domains:
         await root.page.get_by_role("textbox", name="Domains").fill(domains)
     await root.page.get_by_role("button", name="Save").click()
-    await expect(root.page.get_by_text("Saved.")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.get_by_text("Saved.")).to_be_visible()
 
 
 async def test_an_admin_closes_sign_up_and_opens_it_for_some(
     program: Program, meet: Meet, root: BrowserUser, axe: str
 ) -> None:
     await root.open("/admin/sign-up")
-    await expect(root.page.get_by_role("radio", name="Everyone")).to_be_checked(timeout=TIMEOUT_MS)
+    await expect(root.page.get_by_role("radio", name="Everyone")).to_be_checked()
     await expect(root.page.get_by_role("textbox", name="Domains")).to_be_hidden()
     await root.page.get_by_role("radio", name="Only emails of some domains").check()
     await root.page.get_by_role("textbox", name="Domains").fill("not a domain!")
@@ -75,7 +75,7 @@ async def test_an_admin_closes_sign_up_and_opens_it_for_some(
     await eve.page.fill("[name=password]", "plum-Otter-teapot-91")
     await eve.page.locator("form button[type=submit]").last.click()
     refused = eve.page.get_by_role("alert").filter(has_text="No account can be created")
-    await expect(refused).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(refused).to_be_visible()
     assert root.errors == eve.errors == []
 
 
@@ -83,7 +83,7 @@ async def _announce(root: BrowserUser, text: str) -> None:
     form = root.page.locator("form").first
     await form.get_by_label("Text").fill(text)
     await form.get_by_role("button", name="Announce").press("Enter")
-    await expect(root.page.get_by_text("Announced.")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.get_by_text("Announced.")).to_be_visible()
     await expect(form.get_by_label("Text")).to_have_value("")
 
 
@@ -94,18 +94,16 @@ async def test_an_announcement_is_in_open_tabs_at_once_and_takes_no_room_that_is
     await ada.sign_up()
     settings = await ada.tab()
     await settings.goto(f"{program.url}/settings/chat")
-    await expect(settings.get_by_role("heading", name="Appearance")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(settings.get_by_role("heading", name="Appearance")).to_be_visible()
     await apply(ada.page, DARK_PHONE)
     await composer(ada.page).fill("I am writing")
     await root.open("/admin/announcements")
-    await expect(root.page.get_by_text("No announcements yet.")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(root.page.get_by_text("No announcements yet.")).to_be_visible()
 
     await _announce(root, MARKUP)
     for page in (ada.page, settings, root.page):
         banner = page.locator(".announcement")
-        await expect(banner).to_have_text(MARKUP, timeout=TIMEOUT_MS)
+        await expect(banner).to_have_text(MARKUP)
         await expect(banner.locator("img, a")).to_have_count(0)
     await expect(composer(ada.page)).to_be_focused()
     await expect(composer(ada.page)).to_have_value("I am writing")
@@ -131,21 +129,19 @@ async def test_an_announcement_is_in_open_tabs_at_once_and_takes_no_room_that_is
     await ada.page.wait_for_function("() => document.activeElement !== document.body")
     await expect(settings.locator(".announcement").first).to_contain_text("1: ")
     await ada.page.reload()
-    await expect(ada.page.locator(".announcement").first).to_contain_text("1: ", timeout=TIMEOUT_MS)
+    await expect(ada.page.locator(".announcement").first).to_contain_text("1: ")
     await expect(root.page.locator(".announcement").first).to_contain_text("2: ")
 
     newest = root.page.locator(".entries > li").first
     await newest.locator("summary", has_text="Edit").click()
     await newest.get_by_label("Text").fill("Another text")
     await newest.get_by_role("button", name="Save").click()
-    await expect(ada.page.locator(".announcement").first).to_have_text(
-        "Another text", timeout=TIMEOUT_MS
-    )
+    await expect(ada.page.locator(".announcement").first).to_have_text("Another text")
     for viewport in EVERY:
         await apply(root.page, viewport)
         assert await violations(root.page, axe) == [], viewport
     await newest.get_by_role("button", name="End now").click()
-    await expect(newest).to_contain_text("Ended", timeout=TIMEOUT_MS)
+    await expect(newest).to_contain_text("Ended")
     await expect(ada.page.locator(".announcement").first).not_to_have_text("Another text")
 
     anonymous = await meet("Anonymous", program.url)

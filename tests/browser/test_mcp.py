@@ -4,7 +4,7 @@ import asyncio
 
 from playwright.async_api import expect
 
-from testing.browser_user import TIMEOUT_MS, Meet, answers, until_done, until_text
+from testing.browser_user import Meet, answers, until_done, until_text
 from testing.mcp_clients import Seen, open_client, structured
 from testing.program import Program
 from testing.two_devices import row
@@ -28,12 +28,12 @@ async def test_asked_over_mcp_continued_and_stopped_in_the_page(
         thread_id = (await structured(client, "ask", **asked))["thread_id"]
 
         # the page that was open learns of it
-        await expect(ada.titles()).to_have_count(1, timeout=TIMEOUT_MS)
+        await expect(ada.titles()).to_have_count(1)
         await ada.titles().first.click()
         assert await ada.thread() == thread_id
-        await expect(answers(page)).to_have_text("The otter eats.", timeout=TIMEOUT_MS)
+        await expect(answers(page)).to_have_text("The otter eats.")
         await ada.ask("echo: And it sleeps.")
-        await expect(row(page, 3)).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+        await expect(row(page, 3)).to_have_attribute("data-status", "complete")
         await until_done(page)
         read = await structured(client, "read_thread", thread_id=thread_id)
         texts = [message["text"] for message in read["messages"]]
@@ -43,10 +43,10 @@ async def test_asked_over_mcp_continued_and_stopped_in_the_page(
         seen = Seen()
         asked = {"question": "More", "thread_id": thread_id, "model": "fake:4000x20"}
         asking = asyncio.create_task(client.call_tool("ask", asked, progress_callback=seen))
-        await expect(row(page, 5)).to_have_attribute("data-status", "running", timeout=TIMEOUT_MS)
+        await expect(row(page, 5)).to_have_attribute("data-status", "running")
         await until_text(page, 20)
         await page.get_by_test_id("stop").click()
-        await expect(row(page, 5)).to_have_attribute("data-status", "stopped", timeout=TIMEOUT_MS)
+        await expect(row(page, 5)).to_have_attribute("data-status", "stopped")
         answer = (await asyncio.wait_for(asking, 60)).structured_content
     stored = await ada.stored()
     assert answer["status"] == stored[-1]["status"] == "stopped"

@@ -6,7 +6,7 @@ from playwright.async_api import Locator, Page, expect
 
 from screenshots.viewports import EVERY, apply
 from testing.axe import violations
-from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
+from testing.browser_user import PASSWORD, BrowserUser, Meet
 from testing.program import Program
 
 PATH = "/settings/organisations"
@@ -23,13 +23,11 @@ async def _create(user: BrowserUser, name: str) -> str:
     """Create an organisation on the page, and open it; its path."""
     page = user.page
     await user.open(PATH)
-    await expect(page.get_by_text("You don't belong to an organisation yet.")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(page.get_by_text("You don't belong to an organisation yet.")).to_be_visible()
     await page.get_by_label("Name").fill(name)
     await page.get_by_role("button", name="Create organisation").press("Enter")
     await page.get_by_role("link", name=f"Open {name}").click()
-    await expect(_members(page)).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(_members(page)).to_have_count(1)
     return page.url.removeprefix(user.url)
 
 
@@ -96,7 +94,7 @@ async def test_a_team_is_made_changed_and_deleted(program: Program, meet: Meet) 
     await expect(carl.page.get_by_text("This link is for another user")).to_be_visible()
     await _join(bob, to_bob, path)
     await _join(carl, to_carl, path)
-    await expect(_members(carl.page)).to_have_count(3, timeout=TIMEOUT_MS)
+    await expect(_members(carl.page)).to_have_count(3)
     await expect(carl.page.get_by_text("Admins can't read your chats.")).to_be_visible()
     for one in ("Invite someone", "Open the audit log", "Delete organisation", "Turn on"):
         await expect(carl.page.get_by_text(one)).to_have_count(0)
@@ -104,7 +102,7 @@ async def test_a_team_is_made_changed_and_deleted(program: Program, meet: Meet) 
 
     # an admin gives no higher role than their own, and does not touch an owner
     await bob.page.reload()
-    await expect(_members(bob.page)).to_have_count(3, timeout=TIMEOUT_MS)
+    await expect(_members(bob.page)).to_have_count(3)
     await expect(bob.page.locator(f'[data-email="{ada.email}"] details')).to_have_count(0)
     row = await _manage(bob.page, carl.email)
     await expect(row.locator("option")).to_have_text(["Member", "Admin"])
@@ -117,7 +115,7 @@ async def test_a_team_is_made_changed_and_deleted(program: Program, meet: Meet) 
     await row.locator("select").select_option("Admin")
     await row.get_by_role("button", name="Save role").press("Enter")
     await expect(row).to_contain_text("Admin ·")
-    await expect(carl.page.get_by_text("Invite someone")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(carl.page.get_by_text("Invite someone")).to_be_visible()
     await expect(carl.page.get_by_text("Admins can read chats of members")).to_be_visible()
 
     # two admins at once: the second is told
@@ -129,7 +127,7 @@ async def test_a_team_is_made_changed_and_deleted(program: Program, meet: Meet) 
     await row.get_by_role("button", name="Remove member").press("Enter")
     await expect(_members(page)).to_have_count(2)
     missing = carl.page.get_by_role("heading", name="Organisation not found")
-    await expect(missing).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(missing).to_be_visible()
     await of_bob.get_by_role("button", name="Remove member").press("Enter")
     await expect(of_bob.get_by_role("alert").last).to_contain_text("isn't a member any more")
 
@@ -183,12 +181,12 @@ async def test_an_invitation_leads_its_recipient_to_an_account_and_back(
     await page.fill("[name=password]", PASSWORD)
     await page.get_by_role("button", name="Create account").press("Enter")
     await page.get_by_role("button", name="Join the organisation").press("Enter")
-    await expect(page.get_by_test_id("organisation")).to_have_text("Acme", timeout=TIMEOUT_MS)
+    await expect(page.get_by_test_id("organisation")).to_have_text("Acme")
 
     # it joins once, but the response may be lost: its user may open it again, and others may not
     await page.goto(link)
     await page.get_by_role("button", name="Join the organisation").press("Enter")
-    await expect(page.get_by_test_id("organisation")).to_have_text("Acme", timeout=TIMEOUT_MS)
+    await expect(page.get_by_test_id("organisation")).to_have_text("Acme")
     await ada.page.goto(link)
     await expect(ada.page.get_by_role("alert")).to_contain_text("Ask for a new one.")
     await ada.page.get_by_role("link", name="Go to your chats").press("Enter")
@@ -208,9 +206,7 @@ async def test_an_invitation_is_answered_in_the_settings(program: Program, meet:
         await ada.page.evaluate(INVITE, [name, bob.email])
     await bob.open(PATH)
     page = bob.page
-    await expect(page.get_by_text("You don't belong to an organisation yet.")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(page.get_by_text("You don't belong to an organisation yet.")).to_be_visible()
     waiting = page.locator("#invitations")
     await expect(waiting).to_have_count(0)  # whoever signs up can type any email
     verified = "UPDATE user SET email_verified_at = created_at WHERE email = ?"
@@ -218,7 +214,7 @@ async def test_an_invitation_is_answered_in_the_settings(program: Program, meet:
     await page.reload()
     await expect(waiting.get_by_text(f"invited by {ada.email}")).to_have_count(2)
     await waiting.get_by_role("button", name="Accept Acme").press("Enter")
-    await expect(page.get_by_role("link", name="Open Acme")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_role("link", name="Open Acme")).to_be_visible()
     await waiting.get_by_role("button", name="Decline Other").press("Enter")
     await expect(waiting).to_have_count(0)
     await expect(page.get_by_role("link", name="Open Other")).to_have_count(0)
@@ -236,9 +232,7 @@ async def test_a_foreign_organisation_looks_like_a_missing_one(
     nothing = f"{PATH}/00000000-0000-4000-8000-000000000000"
     for one in (path, nothing, f"{PATH}/nothing", f"{path}/audit", f"{nothing}/audit"):
         await eve.open(one)
-        await expect(eve.page.get_by_text("There is no such organisation")).to_be_visible(
-            timeout=TIMEOUT_MS
-        )
+        await expect(eve.page.get_by_text("There is no such organisation")).to_be_visible()
         await expect(
             eve.page.get_by_role("link", name="Organisations", exact=True)
         ).to_have_attribute("aria-current", "true")
@@ -275,15 +269,15 @@ async def test_the_pages_are_accessible_and_fit_a_phone(
     await judge()
     await page.get_by_role("link", name="Open the audit log").press("Enter")
     events = page.locator("main .entries > li")
-    await expect(events.first).to_contain_text("Invitation created", timeout=TIMEOUT_MS)
+    await expect(events.first).to_contain_text("Invitation created")
     await expect(events.last).to_contain_text(ada.email)
     await page.get_by_label("Action").select_option("Organisation created")
     await page.get_by_role("button", name="Show", exact=True).press("Enter")
     await expect(events).to_have_count(1)
     await judge()
     await page.get_by_role("link", name="W" * 100).press("Enter")
-    await expect(_members(page)).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(_members(page)).to_have_count(1)
     await ada.open(PATH)
-    await expect(page.get_by_role("link", name="Open WWW")).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(page.get_by_role("link", name="Open WWW")).to_be_visible()
     await judge()
     assert ada.errors == []

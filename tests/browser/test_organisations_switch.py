@@ -8,7 +8,6 @@ from playwright.async_api import Page, expect
 
 from testing.axe import violations
 from testing.browser_user import (
-    TIMEOUT_MS,
     BrowserUser,
     Meet,
     ask_model,
@@ -33,7 +32,7 @@ CREATE = """async ([name, titles]) => {
 async def organisation(user: BrowserUser, name: str, *titles: str) -> list[str]:
     """A new organisation with threads of the user: its id, and theirs."""
     made = await user.page.evaluate(CREATE, [name, list(titles)])
-    await expect(user.page.get_by_test_id("organisation")).to_be_attached(timeout=TIMEOUT_MS)
+    await expect(user.page.get_by_test_id("organisation")).to_be_attached()
     return made
 
 
@@ -224,7 +223,7 @@ async def test_who_is_removed_is_told_and_keeps_the_text(program: Program, meet:
     )
     for page in (bob.page, typing):
         told = page.get_by_role("alert").filter(has_text="You no longer belong to Acme.")
-        await expect(told).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(told).to_be_visible()
         await expect(current(page)).to_have_count(0)
         await expect(bob.titles(page)).to_have_count(0)
     await expect(bob.page.locator("main")).to_contain_text("Chat not found")

@@ -63,15 +63,15 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
     await _join(program, org, ada, "member")
     thread = (await _api(ada, "POST", "/api/threads", {"orgId": org}))["id"]
     await ada.open(f"/c/{thread}")
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     await ada.ask(SECRET)
-    await expect(ada.page.get_by_test_id("message")).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(ada.page.get_by_test_id("message")).to_have_count(2)
     await expect(ada.page.get_by_test_id("stop")).to_have_count(0, timeout=TIMEOUT_MS * 2)
 
     page = grace.page
     await grace.open(f"/reading/new/{org}?member={UUID(_user_id(program, ada))}")
     reason = page.get_by_label("Reason")
-    await expect(reason).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(reason).to_be_visible()
     assert await violations(page, axe) == []
     await expect(page.get_by_label("Whose chats")).to_have_value(str(UUID(_user_id(program, ada))))
     await reason.fill(REASON)
@@ -80,7 +80,7 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
     await page.keyboard.press("Enter")  # the button
     await page.wait_for_url(re.compile(r"/reading/[0-9a-f-]{36}/?$"))
     banner = page.locator(".reading-banner")
-    await expect(banner).to_contain_text("Reading the chats of Ada", timeout=TIMEOUT_MS)
+    await expect(banner).to_contain_text("Reading the chats of Ada")
     await expect(banner).to_contain_text(REASON)
     organisation = page.get_by_role("link", name="Acme", exact=True)
     await expect(organisation).to_have_attribute("href", f"/settings/organisations/{org}")
@@ -89,7 +89,7 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
     await expect(ada.page.locator(".readers")).to_have_count(0)
     await page.locator(".read-threads a").press("Enter")
     messages = page.get_by_test_id("message")
-    await expect(messages).to_have_count(2, timeout=TIMEOUT_MS)
+    await expect(messages).to_have_count(2)
     await expect(messages.first).to_contain_text(SECRET)
     await expect(page.get_by_test_id("composer")).to_have_count(0)
     await expect(messages.locator("button", has_text=re.compile("Retry|Regenerate"))).to_have_count(
@@ -110,7 +110,7 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
     assert await _fits(ada.page)
     await told.get_by_role("link").press("Enter")
     row = ada.page.locator("#readings .entries > li")
-    await expect(row).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(row).to_have_count(1)
     await expect(row).to_contain_text(REASON)
     await row.locator("summary").press("Enter")
     await expect(row.get_by_role("link", name=SECRET)).to_be_visible()
@@ -119,14 +119,10 @@ async def test_an_admin_reads_a_chat_and_the_member_sees_it(
 
     # the admin is demoted while the page is open
     await _api(chief, "PATCH", f"/api/organisations/{org}/members/{admin}", {"role": "member"})
-    await expect(page.get_by_role("heading", name="There is nothing to read here")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(page.get_by_role("heading", name="There is nothing to read here")).to_be_visible()
     await expect(page.get_by_text(SECRET)).to_have_count(0)
     await expect(banner).to_have_count(0)
     assert await violations(page, axe) == []
     await page.reload()
-    await expect(page.get_by_role("heading", name="There is nothing to read here")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(page.get_by_role("heading", name="There is nothing to read here")).to_be_visible()
     assert chief.errors == grace.errors == ada.errors == []

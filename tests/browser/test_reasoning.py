@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet, answers, ask_model, until_done
+from testing.browser_user import BrowserUser, Meet, answers, ask_model, until_done
 from testing.program import Program
 
 SLOW = "fake:think400:20x25"
@@ -21,7 +21,7 @@ def details(page: Page) -> Any:
 
 async def until_thinking(page: Page, least: int) -> str:
     """Wait until so many characters of a running thought are in sight; what is there then."""
-    await expect(details(page)).to_have_attribute("data-running", "true", timeout=TIMEOUT_MS)
+    await expect(details(page)).to_have_attribute("data-running", "true")
     await page.wait_for_function(
         """(least) => {
             const all = document.querySelectorAll("details.ct-reasoning[open] .ct-part");
@@ -40,7 +40,7 @@ async def thought_shown(page: Page) -> str:
 
 
 async def until_answered(ada: BrowserUser, page: Page) -> None:
-    await expect(details(page)).to_have_attribute("data-running", "false", timeout=TIMEOUT_MS)
+    await expect(details(page)).to_have_attribute("data-running", "false")
     await until_done(page)
 
 

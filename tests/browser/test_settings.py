@@ -10,7 +10,6 @@ from playwright.async_api import FilePayload, expect
 from testing.browser_user import (
     PASSWORD,
     SIGN_IN,
-    TIMEOUT_MS,
     BrowserUser,
     Meet,
     composer,
@@ -30,7 +29,7 @@ async def to(person: BrowserUser, page: str) -> None:
     await person.page.get_by_role("link", name="Settings").click()
     await person.page.locator(".settings-menu").get_by_text(page, exact=True).click()
     heading = person.page.locator(".settings:not(.index) h1")
-    await expect(heading).to_have_text(page, timeout=TIMEOUT_MS)
+    await expect(heading).to_have_text(page)
 
 
 async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: Meet) -> None:
@@ -85,12 +84,12 @@ async def test_a_changed_password_is_the_one_that_opens(
     await ada.page.reload()
     await expect(ada.page.locator("h1")).to_have_text("Security")
     await ada.page.get_by_role("link", name="Back to chats").click()
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     await ada.sign_out()
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", NEW_PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     assert ada.errors == []
 
 
@@ -107,7 +106,7 @@ async def test_who_signs_in_again_goes_on_with_what_they_had_begun(
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.locator("h1")).to_have_text("Security", timeout=TIMEOUT_MS)
+    await expect(ada.page.locator("h1")).to_have_text("Security")
     assert ada.errors == []
 
 
@@ -200,7 +199,7 @@ async def test_a_chat_has_settings_of_its_own_and_a_new_one_begins_with_the_defa
     assert 0 <= box["x"] <= box["x"] + box["width"] <= 360
     assert 0 <= box["y"] <= box["y"] + box["height"] <= 640
     await dialog.get_by_role("link", name="Settings for new chats").click()
-    await expect(page.get_by_label("Instructions")).to_have_value("", timeout=TIMEOUT_MS)
+    await expect(page.get_by_label("Instructions")).to_have_value("")
     await page.get_by_label("Instructions").fill("Be kind.")
     await page.get_by_label("Thinking effort").select_option(label="Low")
     await page.get_by_role("button", name="Save").click()

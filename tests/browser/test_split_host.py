@@ -15,7 +15,7 @@ from playwright.async_api import FilePayload, expect
 
 from testing.asgi_server import serve
 from testing.browser_mfa import add_passkey, add_virtual_device, sign_in_with_passkey
-from testing.browser_user import TIMEOUT_MS, Meet, answers, composer, until_done, until_text
+from testing.browser_user import Meet, answers, composer, until_done, until_text
 from testing.hosting_service import API_URL, PAGES_URL, HostingService
 from testing.pictures import png
 from testing.program import free_port, running
@@ -101,9 +101,9 @@ async def test_a_person_signs_up_asks_and_signs_out_in_another_tab(
 
     other = await ada.tab()
     await other.goto(f"{split.pages_url}/c/{thread}")
-    await expect(composer(other)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(other)).to_be_visible()
     await ada.open("/signin")  # with a session the sign-in page leads on
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     await ada.sign_out()
     await other.wait_for_url(LOST)
     await expect(other.get_by_text("rain on the glass")).to_have_count(0)
@@ -140,7 +140,7 @@ async def test_a_link_by_email_opens_the_pages(split: SplitHost, meet: Meet) -> 
     assert link.startswith(f"{split.pages_url}/confirm#")
     await ada.page.goto(link)
     await ada.page.get_by_role("button", name="Sign in").click()
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     assert ada.errors == []
 
 

@@ -12,7 +12,7 @@ from testing.browser_mfa import (
     enter_password,
     sign_in_with_passkey,
 )
-from testing.browser_user import SIGN_IN, TIMEOUT_MS, Meet, composer
+from testing.browser_user import SIGN_IN, Meet, composer
 from testing.program import Program
 
 
@@ -40,7 +40,7 @@ async def test_a_backup_code_signs_in_once(program: Program, meet: Meet) -> None
     await ada.sign_out()
     await enter_password(ada)
     await enter_backup_code(ada, code)
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    await expect(composer(ada.page)).to_be_visible()
     await ada.sign_out()
     await ada.page.wait_for_url(SIGN_IN)
     await enter_password(ada)

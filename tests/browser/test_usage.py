@@ -4,7 +4,7 @@ from playwright.async_api import expect
 
 from screenshots.viewports import DARK_PHONE, LIGHT, apply
 from testing.axe import violations
-from testing.browser_user import TIMEOUT_MS, Meet, ask_model, until_done
+from testing.browser_user import Meet, ask_model, until_done
 from testing.program import Program
 from testing.site_roles import set_site_role
 
@@ -16,9 +16,7 @@ async def test_a_call_is_shown_to_its_user_and_to_an_admin(
     await ada.sign_up()
     page = ada.page
     await ada.open("/settings/usage")
-    await expect(page.get_by_text("No model was used in these days.")).to_be_visible(
-        timeout=TIMEOUT_MS
-    )
+    await expect(page.get_by_text("No model was used in these days.")).to_be_visible()
     assert await violations(page, axe, ()) == []
     await ada.open("/")
     await ask_model(ada, "What is the weather like in Rome?", "fake:20x0")
@@ -26,7 +24,7 @@ async def test_a_call_is_shown_to_its_user_and_to_an_admin(
     await set_site_role(first_program, ada.email, "admin")
     for path, who in (("/settings/usage", ""), ("/admin/usage", ada.email)):
         await ada.open(path)
-        await expect(page.locator(".figures")).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(page.locator(".figures")).to_be_visible()
         model = page.get_by_role("row", name="fake:20x0").first
         await expect(model.get_by_role("cell").first).to_have_text("1")
         if who:

@@ -129,9 +129,7 @@ def text_of(message: Any) -> str:
 
 async def expect_text(page: Page, place: int, text: str) -> None:
     """Wait until a message of the page has a text; spaces at its ends are none in a page."""
-    await expect(row(page, place).locator(".ct-text")).to_have_text(
-        text.strip(), timeout=TIMEOUT_MS
-    )
+    await expect(row(page, place).locator(".ct-text")).to_have_text(text.strip())
 
 
 async def test_a_run_is_followed_on_every_wire_and_stopped_from_the_page(
@@ -143,7 +141,7 @@ async def test_a_run_is_followed_on_every_wire_and_stopped_from_the_page(
     async with session.http() as http, asyncio.TaskGroup() as readers:
         thread = (await http.post("/api/threads", json={})).json()["id"]
         await ada.open(f"/c/{thread}")
-        await expect(ada.page.get_by_test_id("composer")).to_be_visible(timeout=TIMEOUT_MS)
+        await expect(ada.page.get_by_test_id("composer")).to_be_visible()
 
         api = {"api": f"{program.url}/api/chat", "headers": session.headers}
         chat = await clients.ai_sdk.open("7", chatId=thread, body={"model": SLOW}, **api)
@@ -166,9 +164,7 @@ async def test_a_run_is_followed_on_every_wire_and_stopped_from_the_page(
         await asyncio.wait_for(resumed.has_begun.wait(), TIMEOUT_MS / 1000)
         await until_text(ada.page, least=len(begun) + 1)
         await ada.page.get_by_test_id("stop").click()
-        await expect(row(ada.page, 1)).to_have_attribute(
-            "data-status", "stopped", timeout=TIMEOUT_MS
-        )
+        await expect(row(ada.page, 1)).to_have_attribute("data-status", "stopped")
 
     question, stored = await ada.stored()
     text = text_of(stored)
@@ -186,7 +182,7 @@ async def test_a_run_is_followed_on_every_wire_and_stopped_from_the_page(
     assert cut.text.startswith(begun)
     await expect_text(ada.page, 1, text)
     await ada.page.reload()
-    await expect(row(ada.page, 1)).to_have_attribute("data-status", "stopped", timeout=TIMEOUT_MS)
+    await expect(row(ada.page, 1)).to_have_attribute("data-status", "stopped")
     await expect_text(ada.page, 1, text)
     assert ada.errors == []
 
@@ -198,9 +194,7 @@ async def test_a_thread_made_in_the_page_is_read_by_assistant_clouds_clients(
     await ada.sign_up()
     for number, question in enumerate(("Is tea hot?", "And coffee?")):
         await ada.ask(f"{question} echo: Yes, {question}")
-        await expect(row(ada.page, 2 * number + 1)).to_have_attribute(
-            "data-status", "complete", timeout=TIMEOUT_MS
-        )
+        await expect(row(ada.page, 2 * number + 1)).to_have_attribute("data-status", "complete")
     await until_done(ada.page)
     thread, stored = await ada.thread(), await ada.stored()
     texts = [text_of(message) for message in stored]

@@ -213,9 +213,9 @@ async def test_the_page_with_the_ai_sdk(
             await page.get_by_label("Message").fill("echo: Hello there")
             await page.get_by_role("button", name="Send").click()
             whole = ["user: echo: Hello there", "assistant: Hello there"]
-            await expect(shown).to_have_text(whole, timeout=TIMEOUT_MS)
+            await expect(shown).to_have_text(whole)
             await page.reload()
-            await expect(shown).to_have_text(whole, timeout=TIMEOUT_MS)
+            await expect(shown).to_have_text(whole)
             [thread] = await ada.threads()
             assert thread["externalId"] == "my-first-chat"
 
@@ -224,16 +224,16 @@ async def test_the_page_with_the_ai_sdk(
             await ada.http.patch(f"/api/threads/{thread['id']}", json=change)
             await page.get_by_label("Message").fill("hi")
             await page.get_by_role("button", name="Send").click()
-            await expect(shown.nth(3)).to_contain_text("A deterministic", timeout=TIMEOUT_MS)
+            await expect(shown.nth(3)).to_contain_text("A deterministic")
             await page.reload()
-            await expect(shown.nth(3)).to_contain_text("Streaming", timeout=TIMEOUT_MS)
+            await expect(shown.nth(3)).to_contain_text("Streaming")
             await page.get_by_role("button", name="Stop").click()
             send = page.get_by_role("button", name="Send")
-            await expect(send).to_be_enabled(timeout=TIMEOUT_MS)
+            await expect(send).to_be_enabled()
             stored = (await ada.messages(thread["id"]))[-1]
             assert stored["status"] == "stopped"
             text = "".join(part.get("text", "") for part in stored["parts"])
-            await expect(shown.nth(3)).to_have_text(f"assistant: {text}", timeout=TIMEOUT_MS)
+            await expect(shown.nth(3)).to_have_text(f"assistant: {text}")
             await expect(page.get_by_role("alert")).to_have_count(0)
     finally:
         await close(context)
@@ -321,7 +321,7 @@ async def test_a_page_uses_assistant_cloud_as_its_user(
             path = f"{threads}/{(await made.json())['id']}"
             assert (await user.context.request.patch(path, data=title, headers=headers)).ok
             await user.page.goto(page)
-            await expect(user.page.locator("li")).to_have_text(["Tea"], timeout=TIMEOUT_MS)
+            await expect(user.page.locator("li")).to_have_text(["Tea"])
     finally:
         await context.close()
 
