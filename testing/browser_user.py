@@ -194,7 +194,11 @@ async def until_text(page: Page, least: int = 1, nth: int = -1) -> str:
 
 
 async def until_done(page: Page) -> None:
-    """Wait until no answer is being made, nor still drawn."""
+    """Wait until there is an answer, and none is being made, nor still drawn.
+
+    A new chat has its address before its messages.
+    """
+    await expect(page.locator("[data-role=assistant]")).not_to_have_count(0)
     await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=TIMEOUT_MS * 2)
     drawing = page.locator("[data-role=assistant] .ct-text[data-state=live]")
     await expect(drawing).to_have_count(0)
