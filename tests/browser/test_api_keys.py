@@ -71,7 +71,7 @@ async def test_a_key_is_made_used_and_revoked(program: Program, meet: Meet) -> N
         with pytest.raises(ApiError) as refused:
             await client.models()
         assert refused.value.code == "insufficient_scope"
-        answer = await client.send("Hello?", model="fake:1500x40")
+        answer = await client.send("Hello?", model="fake:1500x120")
         while not answer.text:
             await anext(answer)
         await row.locator("summary").click()

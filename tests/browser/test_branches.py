@@ -6,6 +6,9 @@ from testing.browser_user import Meet, composer, pick_model, until_text
 from testing.program import Program
 from testing.two_devices import SAME, agree, press, row
 
+LONG = "\n\n".join(f"The tide rises for the {number}th time." for number in range(100))
+"""What takes long enough to say to be stopped before its end, twice."""
+
 
 async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet) -> None:
     ada = await meet("Ada", program.url)
@@ -47,7 +50,7 @@ async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet)
 
     # Another model goes on in the middle; it is stopped, and continued in the same message.
     await pick_model(page, "fake:300x20")
-    await ada.ask("Tell me everything")
+    await ada.ask(f"echo: {LONG}")
     await until_text(page, 60)
     await page.get_by_test_id("stop").click()
     stopped = await agree(ada, phone)
@@ -74,6 +77,7 @@ async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet)
     await page.wait_for_function(SAME, arg=longer)
     undo = page.get_by_role("button", name="Undo")
     await expect(undo).to_be_focused()
+    await undo.hover()  # it stays as long as the pointer is there
     await phone.page.wait_for_function(SAME, arg=longer)
     await undo.click()
     await page.wait_for_function(SAME, arg=again)

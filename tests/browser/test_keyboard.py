@@ -5,6 +5,7 @@ import re
 
 from playwright.async_api import Page, Route, expect
 
+from chat_app.threads.titles import first_words
 from testing.browser_user import (
     PASSWORD,
     SIGN_IN,
@@ -16,6 +17,8 @@ from testing.browser_user import (
 )
 from testing.program import Program
 
+SEA = f"A question about the sea. echo: {'On and on. ' * 400}"
+"""Its answer is stopped before its end."""
 FAR = 25
 """More stops than any way across the page has."""
 FOCUSED = """() => {
@@ -49,13 +52,13 @@ async def _walk(page: Page, wanted: str, *, key: str = "Tab") -> None:
 
 async def _ask(page: Page, text: str) -> None:
     await expect(composer(page)).to_be_focused()
-    await page.keyboard.type(text)
+    await page.keyboard.insert_text(text)
     await page.keyboard.press("Enter")
 
 
 async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     ada = await meet("Ada", program.url, permissions=["clipboard-write"])
-    page = ada.page
+    page, title = ada.page, first_words(SEA)
     await ada.sign_up()
     await ada.sign_out()
 
@@ -66,7 +69,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
 
-    await _ask(page, "A question about the sea")
+    await _ask(page, SEA)
     await until_text(page, 30)
     await _walk(page, "Stop answer")
     await page.keyboard.press("Enter")
@@ -98,8 +101,8 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await page.keyboard.press("ArrowDown")
     await expect(page.get_by_test_id("thread").nth(1)).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.locator("h1.thread-title")).to_have_text("A question about the sea")
-    await expect(page).to_have_title("A question about the sea · Chat")
+    await expect(page.locator("h1.thread-title")).to_have_text(title)
+    await expect(page).to_have_title(f"{title} · Chat")
     await expect(composer(page)).to_be_focused()
 
     await _walk(page, "A question about", key="Shift+Tab")
@@ -108,11 +111,11 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await _walk(page, "Delete Mountains")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Undo")).to_be_focused()
-    await expect(ada.titles()).to_have_text(["A question about the sea"])
+    await expect(ada.titles()).to_have_text([title])
     await page.keyboard.press("Enter")
     await expect(newest).to_have_text("Mountains")
     await expect(newest).to_be_focused()
-    await expect(page.locator("h1.thread-title")).to_have_text("A question about the sea")
+    await expect(page.locator("h1.thread-title")).to_have_text(title)
 
     await _walk(page, "A Account of Ada")
     await page.keyboard.press("Enter")

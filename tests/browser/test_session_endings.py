@@ -24,7 +24,7 @@ NEW_PASSWORD = "violet kettle harbour thirty eight"
 QUESTION = "What does the phone say?"
 
 WORDS = 1_500
-"""What the model would say in a minute if it were not stopped."""
+"""What the model would say in minutes if it were not stopped."""
 
 Ending = Callable[[BrowserUser, Program], Awaitable[None]]
 
@@ -128,7 +128,7 @@ def long_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     given = {
         "FAKE_MODELS": "true",
         "EMBEDDED_MODEL": "false",
-        "CHAT_MODEL": f"fake:{WORDS}x40",
+        "CHAT_MODEL": f"fake:{WORDS}x120",
         "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
     }
     with running(tmp_path_factory.mktemp("long"), given=given) as one:

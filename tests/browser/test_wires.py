@@ -20,7 +20,7 @@ from testing.program import Program
 from testing.two_devices import row
 
 TESTS = Path(__file__).parents[1]
-SLOW = "fake:1x40"
+SLOW = "fake:1x120"
 WORDS = " ".join(f"wave{number}" for number in range(1_500))
 """What the slow model says: minutes of it, so that it is always stopped before its end."""
 READ = 10
