@@ -76,6 +76,7 @@ async def test_a_second_tab_shows_the_answer_and_follows_the_list(
     await expect(ada.titles(other)).to_have_text(["A better title"])
     await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Delete A better title").click()
+    await ada.page.get_by_role("button", name="Undo").hover()  # so long it stays
     await expect(ada.titles(other)).to_have_count(0)
     await expect(other.locator("main")).to_contain_text("Chat not found")
     await ada.page.get_by_role("button", name="Undo").click()
