@@ -141,6 +141,7 @@ async def test_a_team_is_made_changed_and_deleted(program: Program, meet: Meet) 
         row = await _manage(other_tab, bob.email)
         await row.locator("select").select_option(role)
         await row.get_by_role("button", name="Save role").press("Enter")
+        await expect(row).to_contain_text(f"{role} ·")
         count = 1 if role == "Owner" else 0
         await expect(page.get_by_text("Leave organisation")).to_have_count(count)
     await other_tab.close()
