@@ -100,7 +100,7 @@ async def _with_an_api_key(program: Program, ada: Caller, secrets: dict[str, str
     made = (await ada.http.post("/api/account/api-keys", json=new)).raise_for_status()
     key = secrets["API key"] = made.json()["key"]
     told = [(await ada.http.get("/api/account/api-keys")).text]
-    async with httpx.AsyncClient(verify=False, base_url=program.url) as script:
+    async with httpx.AsyncClient(verify=False, base_url=program.url, timeout=30) as script:
         for given in (key, f"{key}x", f"{key} {key}", key[:-1]):
             for headers in ({"Authorization": f"Bearer {given}"}, {"x-api-key": given}):
                 for path in ("/api/threads", "/api/models", "/api/auth/session", "/", "/api/none"):

@@ -82,7 +82,9 @@ async def origin_table(program: Program) -> Result:
     table = origins(program.url)
     for origin, is_ours in table.items():
         sent = {} if origin is None else {"Origin": origin}
-        async with httpx.AsyncClient(verify=False, base_url=program.url, headers=sent) as http:
+        async with httpx.AsyncClient(
+            verify=False, base_url=program.url, headers=sent, timeout=30
+        ) as http:
             http.headers["Cookie"] = ada.cookie
             reads = await http.get("/api/threads")
             writes = await http.post("/api/threads", json={})
@@ -170,7 +172,7 @@ async def unknown_paths(program: Program) -> Result:
             for path in UNKNOWN:
                 sent = {"Origin": program.url, "Accept": "text/html", "Cookie": cookie}
                 async with httpx.AsyncClient(
-                    verify=False, base_url=program.url, headers=sent
+                    verify=False, base_url=program.url, headers=sent, timeout=30
                 ) as http:
                     answer = await http.request(method, path)
                 is_ours = f"{path}/".startswith("/api/")
@@ -212,7 +214,7 @@ async def forged_requests(program: Program) -> Result:
     thread = await ada.ask(WORDS)
     before = await ada.everything()
     accepted: list[str] = []
-    async with httpx.AsyncClient(verify=False, base_url=program.url) as http:
+    async with httpx.AsyncClient(verify=False, base_url=program.url, timeout=30) as http:
         for (method, path), body in UNSAFE.items():
             for form, headers in FORGED.items():
                 sent = [
@@ -259,7 +261,7 @@ async def headers_crawl(program: Program) -> Result:
     wrong: list[str] = []
     tried = 0
     everyone = {"signed in": ada.cookie, "anonymous": "", "forged": "chat_session=forged"}
-    async with httpx.AsyncClient(verify=False, base_url=program.url) as http:
+    async with httpx.AsyncClient(verify=False, base_url=program.url, timeout=30) as http:
         page = (await http.get("/signin")).text
         assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', page))
         asks = [("GET", path, {}) for path in (*READING, *sorted(assets))]

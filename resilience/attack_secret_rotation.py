@@ -75,7 +75,7 @@ async def rotation(workers: int = 8) -> Result:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            async with httpx.AsyncClient(verify=False, base_url=program.url) as thief:
+            async with httpx.AsyncClient(verify=False, base_url=program.url, timeout=30) as thief:
                 answer = await thief.get("/api/auth/session", headers={"Cookie": asleep})
         finally:
             program.end()

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 240
+START_SECONDS = 480
 """A first start builds the page; on a busy machine that takes a while."""
 
 
