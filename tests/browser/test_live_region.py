@@ -1,11 +1,13 @@
 """What a screen reader hears while an answer is made: sentences, never tokens, and its end."""
 
-from testing.browser_user import Meet, until_done, until_text
+from testing.browser_user import Meet, ask_model, until_done, until_text
 from testing.program import Program
 
 SENTENCES = [
     f"This is sentence number {n} of a quiet little story about the sea." for n in range(9)
 ]
+SLOW = "fake:1x80"
+"""It speaks for ten seconds: a page that reads late hears the beginning, and several pieces."""
 LISTEN = """() => {
     window.heard = [];
     new MutationObserver((changes) => {
@@ -22,7 +24,7 @@ async def test_sentences_are_announced_and_then_the_end(program: Program, meet: 
     ada = await meet("Ada", program.url)
     await ada.context.add_init_script(f"({LISTEN})()")
     await ada.sign_up()
-    await ada.ask(f"echo: {' '.join(SENTENCES)}")
+    await ask_model(ada, f"echo: {' '.join(SENTENCES)}", SLOW)
     await until_text(ada.page)
     await until_done(ada.page)
     await ada.page.wait_for_function("() => heard.at(-1) === 'Answer finished'")

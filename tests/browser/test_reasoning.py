@@ -123,6 +123,6 @@ async def test_a_screen_reader_hears_that_it_thinks_and_then_the_answer(
 ) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()
-    await ask_model(ada, ASKED, "fake:think")
+    await ask_model(ada, ASKED, "fake:think40:1x250")  # a page that reads late sees it think too
     said = ada.page.get_by_role("status", name="Spoken answer").locator("p")
     await expect(said).to_have_text(["Thinking", "So it is.", "Answer finished"])
