@@ -346,7 +346,7 @@ async def test_a_long_thread_stays_small_on_the_page_and_still_under_the_reader(
     for report in (up, down):
         assert report["most"] <= SHOWN
         assert report["moved"] < 1, "pixels that what is read has moved"
-        assert report["elements"] <= up["elements"]
+        assert report["elements"] <= GROWTH * up["elements"]  # some are drawn later
     assert len(steps) >= up["steps"] + down["steps"]
     assert max(steps) <= STEP_GROWTH * steps[0], "a step costs more, the more was read"
     await close(context)
