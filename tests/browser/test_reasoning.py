@@ -8,7 +8,8 @@ from playwright.async_api import Page, expect
 from testing.browser_user import BrowserUser, Meet, answers, ask_model, until_done
 from testing.program import Program
 
-SLOW = "fake:think400:20x25"
+SLOW = "fake:think1000:20x25"
+"""It thinks for 25 seconds, in which another tab opens and is looked at twice."""
 THOUGHT = "First this, then *that*."
 ASKED = f"think: {THOUGHT} echo: So it is."
 THOUGHT_FOR = re.compile(r"^Thought for \d+ s$")
