@@ -53,8 +53,11 @@ class Engines:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        await self.readers.dispose()
-        await self.writers.dispose()
+        for engine in (self.readers, self.writers):
+            await engine.dispose()
+            driver = engine.dialect.dbapi
+            if isinstance(driver, sqlite_driver.Driver):
+                await driver.until_stopped()
 
 
 def engines(url: str, busy_seconds: float) -> Engines:

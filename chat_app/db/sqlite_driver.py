@@ -5,6 +5,7 @@ SELECT (create a cursor, execute, fetch, close), and every call costs two thread
 between those steps needs the event loop, so they run together.
 """
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_cursor,
     AsyncAdapt_aiosqlite_dbapi,
 )
+
+_STOP_SECONDS = 1.0
+"""The longest wait for the thread of a connection that was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,37 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     _cursor_cls = _Cursor
 
 
-class _Driver(AsyncAdapt_aiosqlite_dbapi):
+class Driver(AsyncAdapt_aiosqlite_dbapi):
+    """The module of SQLAlchemy's adapter, which knows the threads of its connections."""
+
+    def __init__(self, *modules: ModuleType) -> None:
+        super().__init__(*modules)
+        self._opened: list[aiosqlite.Connection] = []
+
     def connect(self, *args: Any, **kwargs: Any) -> AsyncAdapt_aiosqlite_connection:
-        return _Connection(self, super().connect(*args, **kwargs)._connection)
+        """See `AsyncAdapt_aiosqlite_dbapi.connect`."""
+        opened = super().connect(*args, async_creator_fn=self._open, **kwargs)
+        return _Connection(self, opened._connection)
+
+    def _open(self, *args: Any, **kwargs: Any) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(*args, **kwargs)
+        connection._thread.daemon = True
+        self._opened = [one for one in self._opened if one._thread.is_alive()]
+        self._opened.append(connection)
+        return connection
+
+    async def until_stopped(self) -> None:
+        """Wait for the threads of connections that were told to stop.
+
+        The task of a connection does not do so if it is cancelled while it opens or closes it. The
+        thread reports to the event loop, which must not be closed before that.
+        """
+        for connection in self._opened:
+            if connection._thread.is_alive() and not connection._running:
+                await asyncio.to_thread(connection._thread.join, _STOP_SECONDS)
 
 
 def sqlite_driver() -> ModuleType:
     """The driver for `create_async_engine(module=…)`."""
-    driver: Any = _Driver(aiosqlite, sqlite3)
+    driver: Any = Driver(aiosqlite, sqlite3)
     return driver

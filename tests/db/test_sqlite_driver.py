@@ -1,6 +1,8 @@
 """The driver under SQLite: the same answers as SQLAlchemy's own, with fewer visits."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chat_app.db.dialect import engines
 from chat_app.db.sqlite_driver import sqlite_driver
 
 
@@ -91,3 +94,30 @@ async def test_a_reader_that_is_cancelled_leaves_no_statement_open(engine: Async
             await asking
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE word"))  # refused while a SELECT is open
+
+
+async def test_what_was_opened_for_a_task_that_was_cancelled_ends_with_the_engines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, is_opening, go_on = sqlite3.connect, threading.Event(), threading.Event()
+    threads = list[threading.Thread]()
+
+    def slow(*args: Any, **options: Any) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        is_opening.set()
+        go_on.wait()
+        return connect(*args, **options)
+
+    made = engines(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}", 5)
+    monkeypatch.setattr(sqlite3, "connect", slow)
+    opening = asyncio.ensure_future(made.readers.connect().start())
+    await asyncio.to_thread(is_opening.wait)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    disposing = asyncio.create_task(made.dispose())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    go_on.set()
+    await disposing
+    assert [one.is_alive() for one in threads] == [False]
