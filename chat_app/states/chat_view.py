@@ -289,10 +289,24 @@ def _is_unseen(row: MessageItem | None, message: MessageView) -> bool:
 
 
 def _is_extended(row: MessageItem | None, message: MessageView) -> bool:
-    """Whether a message that was over has another part, such as a summary, and no other text."""
-    if row is None or row.status in ACTIVE or message.status in ACTIVE:
+    """Whether a message that is over has another part, such as a summary, and no other text.
+
+    A summary can be made between two readings of the thread: the page then has followed the answer
+    to its end, and has not yet shown that it was over.
+    """
+    if row is None or message.status in ACTIVE:
         return False
+    if row.status in ACTIVE:
+        return is_summary_outcome(message)
     return row.count != len(message.parts) and row.length == len(message.text)
+
+
+def is_summary_outcome(message: MessageView) -> bool:
+    """Whether a message ends with a summary that was asked for, or that none could be made."""
+    last = message.parts[-1] if message.parts else None
+    if last is None or last["type"] == "summary":
+        return last is not None
+    return last["type"] == "notice" and last["code"] == "summary_failed"
 
 
 def _before(

@@ -11,6 +11,7 @@ from chat_app.core.errors import DatabaseError, InvalidInput, NotFound, message_
 from chat_app.services import services
 from chat_app.states import current_principal, try_action
 from chat_app.states.chat import ChatState
+from chat_app.states.chat_view import is_summary_outcome
 from chat_app.states.views import ContextItem, OutlookItem, context_item
 from chat_app.threads.views import MessageView, Window
 
@@ -135,14 +136,12 @@ def _outcome(message: MessageView, state: ContextState) -> str:
     """
     if state._shown is None or state._shown[0] != message.id:
         return ""
-    if message.is_running or not message.parts:
+    if message.is_running or not is_summary_outcome(message):
         return ""
     last = message.parts[-1]
-    if last["type"] == "summary":
-        return "Older messages are summarized."
-    if last["type"] == "notice" and last["code"] == "summary_failed":
+    if last["type"] == "notice":
         return message_of(last["code"], last["params"])
-    return ""
+    return "Older messages are summarized."
 
 
 def _assign(state: ContextState, **values: Any) -> None:

@@ -16,9 +16,11 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import retry
 from chat_app.core.errors import DatabaseError, NotFound
+from chat_app.core.events import text_length
 from chat_app.core.signals import ANNOUNCEMENTS, Signal, user_topic
 from chat_app.reflex_ext.events import route_argument, state_key, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
+from chat_app.runs.follow import EndEvent
 from chat_app.services import services
 from chat_app.states import current_principal, views
 from chat_app.states.announcements import AnnouncementState, show_announcements
@@ -175,18 +177,40 @@ class FollowedRun:
     def __init__(self) -> None:
         self._run: UUID | None = None
         self._task: asyncio.Task[None] | None = None
+        # The message whose end the tab was sent last, and its length then.
+        self._sent: tuple[UUID, int] | None = None
 
     def follow(self, principal: Principal, run: RunRef) -> None:
         """Follow a run, in place of the one before."""
         if run.run_id != self._run:
             self.drop()
-            follow = _until_done(partial(_follow, principal, run))
-            self._run, self._task = run.run_id, asyncio.create_task(follow)
+            follow = _until_done(partial(self._follow, principal, run))
+            self._run, self._task, self._sent = run.run_id, asyncio.create_task(follow), None
+
+    def has_less_than(self, message: MessageView) -> bool:
+        """Whether the tab was sent the end of a message that was then continued, all unseen.
+
+        Args:
+            message: As it is now; whoever asks sends it.
+        """
+        if self._sent is None or self._sent[0] != message.id or message.is_running:
+            return False
+        before, self._sent = self._sent, (message.id, text_length(message.parts))
+        return self._sent != before
 
     def drop(self) -> None:
         """Stop following."""
         if self._task is not None:
             self._task.cancel()
+
+    async def _follow(self, principal: Principal, run: RunRef) -> None:
+        encoder, token = ChunkEncoder(views.stream_id(run.message_id)), state_key()
+        with contextlib.suppress(NotFound):
+            async for event in services().runs.follow(principal, run.run_id):
+                await _send(encoder.encode(event))
+                if isinstance(event, EndEvent):
+                    self._sent = run.message_id, event.length
+                await tabs.wait_for_room(token)
 
 
 async def _show(
@@ -194,7 +218,9 @@ async def _show(
 ) -> None:
     """Send the texts that are new, and follow the answer that is being written."""
     chunks = list[Chunk]()
-    for message in texts:
+    messages = window.messages if window is not None else ()
+    behind = [one for one in messages if answer.has_less_than(one) and one not in texts]
+    for message in (*texts, *behind):
         chunks += _chunks_of(message, views.stream_id(message.id))
     await _send(chunks)
     # a summary comes with the list of messages: the text above it is there
@@ -220,14 +246,6 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
         repeat(RETRY_SECONDS),
         should_retry=lambda error: isinstance(error, DatabaseError),
     )
-
-
-async def _follow(principal: Principal, run: RunRef) -> None:
-    encoder, token = ChunkEncoder(views.stream_id(run.message_id)), state_key()
-    with contextlib.suppress(NotFound):
-        async for event in services().runs.follow(principal, run.run_id):
-            await _send(encoder.encode(event))
-            await tabs.wait_for_room(token)
 
 
 async def _send(chunks: Sequence[Chunk]) -> None:

@@ -445,3 +445,25 @@ async def test_a_message_that_goes_on_gets_more_text_and_another_end(page: Page)
     assert _texts(got["over"]) == ["Half more"]
     assert (got["over"]["ended"], got["over"]["status"]) == (True, "complete")
     assert got["asked"] == []
+
+
+async def test_a_message_that_goes_on_before_that_is_said_gets_more_text_and_another_end(
+    page: Page,
+) -> None:
+    got = await page.evaluate(
+        """() => {
+            const store = lab.createChunkStore();
+            const asked = [];
+            const changes = [];
+            store.onResync((resync) => asked.push(resync));
+            store.receive([["r", 0, 0, "Half"], ["r", -1, 4, "", "stopped", 1]]);
+            store.watch(({ grew, ended, status }) => changes.push([grew, ended, status]));
+            store.receive(["r", 0, 0, "Half"]);
+            store.receive(["r", 0, 4, " more"]);
+            store.receive(["r", -1, 9, "", "complete", 1]);
+            return { ...store.get("r"), changes, asked };
+        }"""
+    )
+    assert _texts(got) == ["Half more"]
+    assert (got["ended"], got["status"], got["asked"]) == (True, "complete", [])
+    assert got["changes"] == [[True, False, ""], [False, True, "complete"]]

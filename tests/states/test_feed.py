@@ -219,6 +219,35 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(harness: Harness) -
     late.close()
 
 
+async def test_an_answer_that_is_stopped_and_continued_before_it_is_read_again_is_whole(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await harness.user("ada@example.com")
+    runs, thread = harness.live.runs, (await harness.live.threads.create(ada)).id
+    tab = await open_tab(harness, ada, str(thread))
+    sent = await runs.send(
+        ada, text="Hello", client_id="c1", thread_id=thread, model="fake:2000x10"
+    )
+    await wait_until(tab, lambda: len(tab.chunks) > 1)
+    read, go_on = harness.live.threads.window, asyncio.Event()
+
+    async def late(*given: Any, **options: Any) -> Any:
+        await go_on.wait()
+        return await read(*given, **options)
+
+    monkeypatch.setattr(harness.live.threads, "window", late)
+    await runs.stop(ada, sent.run_id)
+    await wait_until(tab, lambda: has_ended(tab))
+    await harness.live.threads.change(ada, thread, model="fake:5x0")
+    continued = await runs.continue_answer(ada, sent.message_id)
+    async for _ in runs.follow(ada, continued.run_id):
+        pass
+    go_on.set()
+    stored = await harness.live.threads.message(ada, thread, sent.message_id)
+    await wait_until(tab, lambda: assembled(tab, stream_id(sent.message_id)) == stored.text)
+    tab.close()
+
+
 async def test_a_resync_sends_the_whole_text(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     thread = str((await harness.live.threads.create(ada)).id)

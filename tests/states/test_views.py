@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chat_app.core.events import Usage
-from chat_app.core.parts import Part, text_part
+from chat_app.core.parts import Part, notice_part, text_part
 from chat_app.runs.follow import RunMetrics
 from chat_app.states.chat_view import ChatView, advance
 from chat_app.states.page_window import MAX_PAGES, PAGE
@@ -176,6 +176,18 @@ def test_the_text_of_an_answer_that_was_continued_unseen_is_sent() -> None:
     more = replace(half, text="Half and more")
     assert advance([stored(asked)], [arrived(half)], window(asked, more)).texts == [more]
     assert advance([stored(asked), stored(half)], [], window(asked, more)).reload
+
+
+def test_a_summary_made_before_the_end_of_its_answer_is_shown_reloads_the_window() -> None:
+    asked = message(None)
+    live = message(asked.id, role="assistant", status="running", text="", run_id=uuid4())
+    summary: Part = {"type": "summary", "text": "s", "until": "", "count": 1, "origin": "model"}
+    for added in (summary, notice_part("summary_failed")):
+        parts: list[Part] = [{"type": "text", "text": "words"}, added]
+        done = replace(live, status="complete", run_id=None, text="words", parts=parts)
+        assert advance([stored(asked)], [arrived(live)], window(asked, done)).reload
+        automatic = replace(done, parts=parts[::-1])
+        assert not advance([stored(asked)], [arrived(live)], window(asked, automatic)).reload
 
 
 def test_versions_share_a_place_and_a_new_one_is_news() -> None:

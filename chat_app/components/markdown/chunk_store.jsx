@@ -42,6 +42,7 @@
 
 const GROWING = new Set(["text", "reasoning"]);
 const UNCHANGED = { grew: false, ended: false, status: "", reason: "", error: "" };
+const OPEN = { ended: false, status: "", reason: "", error: "", resynced: "" };
 const RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 
@@ -139,10 +140,16 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     const isNew = !entries.has(streamId);
     const entry = touch(streamId);
     const hadText = entry.parts.some((part) => part.text !== "");
-    const wasOver = entry.ended;
+    const isRequested = entry.missing !== null;
+    let wasOver = entry.ended;
     let changed = false;
     for (const chunk of group) {
       const took = take(entry, chunk);
+      // The list of messages may come too late to say that it is written on.
+      if (took === true && wasOver && !isRequested) {
+        Object.assign(entry, OPEN);
+        wasOver = false;
+      }
       if (typeof took === "object") {
         // After the end no further chunk shows that something is missing.
         if (!entry.missing || chunk[1] < 0) resync(streamId, entry, took);
@@ -228,7 +235,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     reopen(streamId) {
       const entry = entries.get(streamId);
       if (!entry?.ended) return;
-      Object.assign(entry, { ended: false, status: "", reason: "", error: "", resynced: "" });
+      Object.assign(entry, OPEN);
     },
 
     /**
