@@ -87,6 +87,27 @@ async def cost(
     return total / TOKENS, (total - said) / TOKENS
 
 
+class Held:
+    """A model that sends its second half when it is told to."""
+
+    id = name = "fake"
+    info = LockStep.info
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self.go_on = asyncio.Event()
+
+    async def stream(
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
+    ) -> AsyncIterator[Event]:
+        tokens = 0
+        async for event in self._inner.stream(prompt, options):  # pyright: ignore
+            yield event
+            tokens += isinstance(event, PartDelta)
+            if tokens == 10:
+                await self.go_on.wait()
+
+
 def begins_a_part(chunk: list[Any]) -> bool:
     return chunk[2] == 0 or (isinstance(chunk[2], dict) and "type" in chunk[2])
 
@@ -280,7 +301,8 @@ async def test_a_resync_in_mid_answer_sends_what_is_there_from_the_part_on(
     await wait_until(tab, lambda: any(chunk[:2] == [stream, 1] for chunk in tab.chunks))
     late = await harness.tab(ada)
     await late.begin(Feed.open(), thread)
-    await wait_until(late, lambda: bool(late.chunks))
+    # else what it follows would begin the text while the parts are sent again
+    await wait_until(late, lambda: any(chunk[:2] == [stream, 1] for chunk in late.chunks))
     for part in (0, 1):
         seen = len(late.chunks)
         await late.send(Feed.resync(stream, part, 0), thread)
@@ -356,19 +378,24 @@ async def test_threads_that_are_added_at_once_are_listed_wherever_they_belong(
     tab.close()
 
 
-async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(harness: Harness) -> None:
+async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada = await harness.user("ada@example.com")
     thread = str((await harness.live.threads.create(ada)).id)
     tab = await open_tab(harness, ada, thread)
+    model = Held(harness.live.models.get("fake:20x0"))
+    monkeypatch.setattr(harness.live.models, "get", lambda _: model)
     await tab.send(ChatState.send("c1", thread, "Hello"), thread)
-    await wait_until(tab, lambda: len(tab.chunks) > 3)
+    await wait_until(tab, lambda: len(tab.chunks) > 1)
     tab.close()
+    await wait_until(tab, lambda: not watching(harness, ada))
     window = await harness.live.threads.window(ada, UUID(thread))
     assert window.run is not None
+    model.go_on.set()
     async for _ in harness.live.runs.follow(ada, window.run.run_id):
         pass
     assert not has_ended(tab)
-    assert not watching(harness, ada)
     done = await harness.live.threads.window(ada, UUID(thread))
     assert done.messages[-1].status == "complete"
 
