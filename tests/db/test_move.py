@@ -329,6 +329,7 @@ def test_a_target_that_a_server_uses_is_refused(
         server.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK])
         with pytest.raises(DatabaseInUse):
             _move(source, target)
+        server.execute("SELECT pg_advisory_unlock(%s)", [SERVER_LOCK])  # its end may take a while
     _move(source, target)
 
 

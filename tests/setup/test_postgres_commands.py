@@ -53,6 +53,7 @@ def test_the_commands_work_with_three_roles(
     with psycopg.connect(empty_postgres.system_url, autocommit=True) as served:
         served.execute("SELECT pg_advisory_lock(%s)", [server_lock.SERVER_LOCK])
         assert run("user", "disable", ADA).err == f"{UNHEARD}\n", "a server elsewhere"
+        served.execute("SELECT pg_advisory_unlock(%s)", [server_lock.SERVER_LOCK])
     assert run("user", "enable", ADA) == Said(0, f"{ADA} can sign in again.\n")
     disabled = Said(0, f"{ADA} is disabled; 0 sessions ended.\n")
     assert run("user", "disable", ADA) == disabled, "no server that should hear it"
