@@ -229,10 +229,11 @@ async def _show(
 
 
 def _chunks_of(message: MessageView, stream_id: str, only: int | None = None) -> list[Chunk]:
+    """The chunks of a message; only answers have a way to end, which is said."""
     return stored_chunks(
         stream_id,
         message.parts,
-        message.status,
+        message.status if message.role == "assistant" else "",
         only,
         reason=message.finish_reason,
         error=message.error,

@@ -65,9 +65,7 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
     assert await said.get_attribute("aria-live") == "polite"
     log = page.get_by_role("log", name="Conversation")
     assert await log.get_attribute("aria-live") == "off"
-    await page.evaluate(
-        RECEIVE, [[["mine", 0, 0, "my own words"], ["mine", -1, 12, "", "complete"]]]
-    )
+    await page.evaluate(RECEIVE, [[["mine", 0, 0, "my own words"], ["mine", -1, 12, "", "", 1]]])
     assert await page.evaluate(RECEIVE, [["r", 0, 0, "An answer. And m"]]) == []
     await page.wait_for_function("() => document.querySelector('[aria-live=polite] p')")
     assert await said.locator("p").all_inner_texts() == ["An answer."]
@@ -79,6 +77,17 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
     ]
     await page.evaluate(RECEIVE, [["s", -1, 0, "", "failed"]])
     assert (await said.locator("p").all_inner_texts())[-1] == "Answer failed"
+
+
+async def test_an_answer_that_comes_at_once_is_announced(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer").locator("p")
+    short = [["r", 0, 0, "A short answer. It is over"], ["r", -1, 26, "", "complete", 1]]
+    await page.evaluate(RECEIVE, [short])
+    assert await said.all_inner_texts() == ["A short answer. It is over", "Answer finished"]
+    long = [["s", 0, 0, "A long answer. " * 40], ["s", -1, 600, "", "stopped", 1]]
+    await page.evaluate(RECEIVE, [long])
+    assert (await said.all_inner_texts())[2:] == ["Answer stopped"]
 
 
 async def test_what_the_page_says_of_an_answer_that_is_not_whole_is_announced(page: Page) -> None:

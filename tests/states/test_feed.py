@@ -20,6 +20,7 @@ from chat_app.seed import seed_messages, seed_threads
 from chat_app.states import feed
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.thread_list_view import PAGE
@@ -266,6 +267,34 @@ async def test_an_answer_that_is_stopped_and_continued_before_it_is_read_again_i
     go_on.set()
     stored = await harness.live.threads.message(ada, thread, sent.message_id)
     await wait_until(tab, lambda: assembled(tab, stream_id(sent.message_id)) == stored.text)
+    tab.close()
+
+
+async def test_an_answer_that_is_over_before_it_is_read_comes_whole_with_its_end(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await harness.user("ada@example.com")
+    runs, thread = harness.live.runs, (await harness.live.threads.create(ada)).id
+    tab = await open_tab(harness, ada, str(thread))
+    read, go_on = harness.live.threads.window, asyncio.Event()
+
+    async def late(*given: Any, **options: Any) -> Any:
+        await go_on.wait()
+        return await read(*given, **options)
+
+    monkeypatch.setattr(harness.live.threads, "window", late)
+    sent = await runs.send(ada, text="Hello", client_id="c1", thread_id=thread, model="fake:5x0")
+    async for _ in runs.follow(ada, sent.run_id):
+        pass
+    go_on.set()
+
+    def ends() -> dict[str, str]:
+        return {chunk[0]: chunk[4] for chunk in tab.chunks if chunk[1] == END}
+
+    await wait_until(tab, lambda: len(ends()) == 2)
+    asked, answer = (await read(ada, thread)).messages
+    assert assembled(tab, stream_id(answer.id)) == answer.text
+    assert ends() == {stream_id(asked.id): "", stream_id(answer.id): "complete"}
     tab.close()
 
 

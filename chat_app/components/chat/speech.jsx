@@ -124,9 +124,8 @@ export function announce(region, store, { pause = 1500, endings = () => ({}) } =
 
   const unwatch = store.watch(({ streamId, grew, ended, status, reason, error }) => {
     const parts = store.get(streamId)?.parts ?? [];
-    // A message that came whole is read by users who go there.
-    const growing = grew && (status === "" || ended);
-    if (growing) {
+    if (ended && status === "") return; // a user's message: it comes whole, and has no way to end
+    if (grew) {
       clearTimeout(emptying);
       const reading = readings.get(streamId) ?? createReading();
       readings.set(streamId, reading);
@@ -137,7 +136,7 @@ export function announce(region, store, { pause = 1500, endings = () => ({}) } =
       say(error || (endings()[reason] ?? ENDINGS[status]));
       readings.delete(streamId);
       if (readings.size === 0) empty();
-    } else if (growing) timer ||= setTimeout(speak, pause);
+    } else if (grew) timer ||= setTimeout(speak, pause);
   });
 
   return () => {

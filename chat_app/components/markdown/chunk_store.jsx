@@ -139,7 +139,6 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
   function receiveStream(streamId, group) {
     const isNew = !entries.has(streamId);
     const entry = touch(streamId);
-    const hadText = entry.parts.some((part) => part.text !== "");
     const isRequested = entry.missing !== null;
     let wasOver = entry.ended;
     let changed = false;
@@ -160,11 +159,9 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     }
     const ends = entry.ended && !wasOver;
     if (!changed && !ends && !isNew) return;
-    const hasText = entry.parts.some((part) => part.text !== "");
     publish(streamId, {
       grew: changed && !wasOver,
-      // A stored message comes whole; only a text that was seen growing ends.
-      ended: ends && (hadText || !hasText),
+      ended: ends,
       status: ends ? entry.status : "",
       reason: ends ? entry.reason : "",
       error: ends ? entry.error : "",
