@@ -5,6 +5,8 @@ follows the open chat: that is always in it.
 """
 
 import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from chat_app.core.errors import ChatError, DatabaseError, NotFound
 from chat_app.core.signals import Signal, user_topic
 from chat_app.db.tables import PRIVATE
 from chat_app.orgs.organisations import OrganisationView
+from chat_app.reflex_ext.events import state_key
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal
 from chat_app.states.chat import ChatState, offer_models, start_new_chat
@@ -57,6 +60,13 @@ class CurrentOrganisationState(NoticeState, rx.State):
     _moved_from: UUID = PRIVATE
     _moved_at: datetime | None = None
 
+    @rx.event
+    async def dismiss(self):
+        """Close the notice."""
+        self.notice = ""
+        threads = await self.get_state(ThreadListState)
+        _remember(self, current_principal(), current_organisation(threads))
+
     @rx.event(supersedes=True)
     async def switch(self, org_id: str):
         """Make an organisation the current one of this tab, and of those that are opened next.
@@ -72,7 +82,7 @@ class CurrentOrganisationState(NoticeState, rx.State):
         if wanted != current_organisation(threads):
             chat = await self.get_state(ChatState)
             leaves = bool(chat.thread) or chat.missing
-            await _enter(self, wanted)
+            await _enter(self, principal, wanted)
             if leaves:
                 start_new_chat(chat)
                 yield rx.redirect("/")
@@ -149,6 +159,23 @@ class CurrentOrganisationState(NoticeState, rx.State):
         self.moved = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a tab shows: its current organisation, the name of that, and the notice."""
+
+    org_id: UUID
+    name: str
+    notice: str
+
+
+_REMEMBERED_TABS = 10_000
+_shown: OrderedDict[tuple[UUID, str], _Shown] = OrderedDict()
+"""What each tab shows, by its session and state key.
+
+The state of a tab is dropped soon after its socket has closed. One that comes back later than that
+stays in its organisation, or is told that its user no longer belongs to it.
+"""
+
 _NOT_MOVED = "This chat can't be moved there: you no longer have it, or left the organisation."
 
 
@@ -177,21 +204,25 @@ async def load_organisations(
     if state._moved_at and live.clock() - state._moved_at >= UNDO_TIME:
         state.moved, state._moved_at = "", None
     found = await _read_choices(state, principal)
-    current = current_organisation(threads)
+    current, name = current_organisation(threads), state.name
+    shown = _shown.get((principal.credential_id, state_key()))
+    is_known = state._is_known or shown is not None
+    if shown is not None and not state._is_known:
+        current, name, state.notice = shown.org_id, shown.name, shown.notice
     entered = next((one.id for one in found if str(one.id) == joined), None)
     if entered is not None:
         current = entered
-    elif not state._is_known:
+    elif not is_known:
         current = next((one.id for one in found if one.is_chosen), PRIVATE)
     elif current not in (PRIVATE, *(one.id for one in found)):
-        state.notice = f"You no longer belong to {state.name or 'this organisation'}."
+        state.notice = f"You no longer belong to {name or 'this organisation'}."
         current = PRIVATE
     is_listed = listed_title(threads, thread) is not None
     if thread and found and not is_listed:
         with contextlib.suppress(NotFound):
             current = (await live.threads.get(principal, UUID(thread))).org_id
     state._is_known = True
-    await _enter(state, current)
+    await _enter(state, principal, current)
 
 
 async def _read_choices(
@@ -213,11 +244,11 @@ async def follow_thread(
     """Enter the organisation of the open thread, if it has been moved."""
     threads = await state.get_state(ThreadListState)
     if org_id != current_organisation(threads):
-        await _enter(state, org_id)
+        await _enter(state, principal, org_id)
         await refresh(threads, principal)
 
 
-async def _enter(state: CurrentOrganisationState, org_id: UUID) -> None:
+async def _enter(state: CurrentOrganisationState, principal: Principal, org_id: UUID) -> None:
     """Make an organisation the current one; nothing of another one stays in the sidebar."""
     threads = await state.get_state(ThreadListState)
     if org_id != current_organisation(threads):
@@ -227,6 +258,15 @@ async def _enter(state: CurrentOrganisationState, org_id: UUID) -> None:
     name = names.get(str(org_id), "")
     if name != state.name:
         state.name = name
+    _remember(state, principal, org_id)
+
+
+def _remember(state: CurrentOrganisationState, principal: Principal, org_id: UUID) -> None:
+    key = principal.credential_id, state_key()
+    _shown[key] = _Shown(org_id, state.name, state.notice)
+    _shown.move_to_end(key)
+    if len(_shown) > _REMEMBERED_TABS:
+        _shown.popitem(last=False)
 
 
 def _item(one: OrganisationView) -> OrganisationItem:

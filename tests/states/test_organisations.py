@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseBusy
@@ -293,6 +294,50 @@ async def test_who_was_removed_keeps_what_they_typed(harness: Harness) -> None:
     assert await _current(tab) == ("", "", [])
     state = await tab.state(CurrentOrganisationState)
     assert (state.notice, state.choices) == ("You no longer belong to Acme.", [])
+
+
+async def _come_back_late(harness: Harness, tab: Tab) -> None:
+    """Open the socket of a tab again when the server has dropped its state, as it soon does."""
+    harness.manager._purge_token(rx.BaseStateToken(ident=tab.token, cls=rx.State))
+    await tab.call("reflex___state____state.hydrate", {})
+    assert await _current(tab) == ("", "", [])
+    await tab.send(AuthState.on_auth_change())
+
+
+async def test_a_tab_that_comes_back_late_stays_in_its_organisation(harness: Harness) -> None:
+    ada, org = await _acme(harness)
+    at_work, at_home = await open_tab(harness, ada), await open_tab(harness, ada)
+    await at_work.send(CurrentOrganisationState.switch(str(org)))
+    await at_home.send(CurrentOrganisationState.switch(""))
+    await _come_back_late(harness, at_work)
+    assert await _current(at_work) == (str(org), "Acme", ["at work"])
+    assert (await at_work.state(CurrentOrganisationState)).notice == ""
+
+
+async def test_who_was_removed_while_their_tab_was_away_is_told(harness: Harness) -> None:
+    ada, bob, org = await _member(harness)
+    tab = await open_tab(harness, bob)
+    await tab.send(CurrentOrganisationState.switch(str(org)))
+    await harness.live.members.remove(ada, org, bob.user_id)
+    await _come_back_late(harness, tab)
+    assert await _current(tab) == ("", "", [])
+    assert (await tab.state(CurrentOrganisationState)).notice == "You no longer belong to Acme."
+    await tab.send(CurrentOrganisationState.dismiss())
+    await _come_back_late(harness, tab)
+    assert (await tab.state(CurrentOrganisationState)).notice == ""
+
+
+async def test_another_session_knows_nothing_of_the_organisation_of_the_one_before(
+    harness: Harness,
+) -> None:
+    ada, org = await _acme(harness)
+    eve = await harness.user("eve@example.com")
+    tab = await open_tab(harness, ada)
+    await tab.send(CurrentOrganisationState.switch(str(org)))
+    tab._headers["authorization"] = str(eve.credential_id)
+    await tab.send(AuthState.on_auth_change())
+    assert await _current(tab) == ("", "", [])
+    assert (await tab.state(CurrentOrganisationState)).notice == ""
 
 
 async def test_a_foreign_organisation_cannot_be_entered(harness: Harness) -> None:
