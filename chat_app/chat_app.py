@@ -8,7 +8,6 @@ from typing import cast
 
 import reflex as rx
 
-from chat_app import GC_THRESHOLDS
 from chat_app.api.routes import http_app
 from chat_app.core import logging
 from chat_app.core.clock import every
@@ -67,7 +66,6 @@ def _freeze_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:

@@ -1,14 +1,11 @@
 import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator
 
 import pytest
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from chat_app import GC_THRESHOLDS
-from chat_app.chat_app import _freeze_memory
 from chat_app.core.errors import Conflict
 from chat_app.server.lifespan import Lifespan, StartupFailed
 
@@ -59,13 +56,3 @@ async def test_an_app_that_returns_at_once_has_not_started() -> None:
 async def test_an_app_that_never_started_can_be_stopped() -> None:
     stopped = Lifespan(Starlette())
     await asyncio.wait_for(stopped.stop(), 10)
-
-
-def test_a_server_that_has_started_collects_garbage_as_often_as_python_does() -> None:
-    of_tests = gc.get_threshold()
-    try:
-        gc.set_threshold(60_000)
-        _freeze_memory()
-        assert gc.get_threshold() == GC_THRESHOLDS
-    finally:
-        gc.set_threshold(*of_tests)
