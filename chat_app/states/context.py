@@ -41,7 +41,7 @@ class ContextState(ChatState):
     # What the figure was made of: as long as that is the same, it is not made again.
     _measured: tuple[object, ...] = ()
     # The newest message and how many parts it has: a summary is a part more of the same message.
-    _shown: tuple[UUID, int] | None = None
+    _newest: tuple[UUID, int] | None = None
 
     @rx.event
     async def look(self):
@@ -100,15 +100,15 @@ async def show_context(state: ContextState, principal: Principal, window: Window
     if window is None or last is None:
         if state._measured:
             _assign(state, context=None, level="", outlook=None, compacting=False, said="")
-            state._measured, state._shown = (), None
+            state._measured, state._newest = (), None
         return
     measured = state.model, last.id, last.status, last.run_id, len(last.parts), len(last.text)
     if measured == state._measured:
         return
     compacting, said = is_compacting(window), ""
     if not compacting:
-        said = state.said if state._shown == (last.id, len(last.parts)) else _outcome(last, state)
-        state._shown = last.id, len(last.parts)
+        said = state.said if state._newest == (last.id, len(last.parts)) else _outcome(last, state)
+        state._newest = last.id, len(last.parts)
     _assign(state, compacting=compacting, said=said, outlook=None)
     try:
         model = services().models.get(state.model)
@@ -134,7 +134,7 @@ def _outcome(message: MessageView, state: ContextState) -> str:
         message: The newest message as it is now.
         state: As it was when the message was last shown.
     """
-    if state._shown is None or state._shown[0] != message.id:
+    if state._newest is None or state._newest[0] != message.id:
         return ""
     if message.is_running or not is_summary_outcome(message):
         return ""

@@ -64,8 +64,9 @@ class CurrentOrganisationState(NoticeState, rx.State):
     async def dismiss(self):
         """Close the notice."""
         self.notice = ""
-        threads = await self.get_state(ThreadListState)
-        _remember(self, current_principal(), current_organisation(threads))
+        if self._is_known:
+            threads = await self.get_state(ThreadListState)
+            _remember(self, current_principal(), current_organisation(threads))
 
     @rx.event(supersedes=True)
     async def switch(self, org_id: str):
@@ -160,7 +161,7 @@ class CurrentOrganisationState(NoticeState, rx.State):
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _RememberedTab:
     """What a tab shows: its current organisation, the name of that, and the notice."""
 
     org_id: UUID
@@ -168,8 +169,8 @@ class _Shown:
     notice: str
 
 
-_REMEMBERED_TABS = 10_000
-_shown: OrderedDict[tuple[UUID, str], _Shown] = OrderedDict()
+_TABS = 10_000
+_remembered: OrderedDict[tuple[UUID, str], _RememberedTab] = OrderedDict()
 """What each tab shows, by its session and state key.
 
 The state of a tab is dropped soon after its socket has closed. One that comes back later than that
@@ -205,10 +206,10 @@ async def load_organisations(
         state.moved, state._moved_at = "", None
     found = await _read_choices(state, principal)
     current, name = current_organisation(threads), state.name
-    shown = _shown.get((principal.credential_id, state_key()))
-    is_known = state._is_known or shown is not None
-    if shown is not None and not state._is_known:
-        current, name, state.notice = shown.org_id, shown.name, shown.notice
+    before = _remembered.get((principal.credential_id, state_key()))
+    is_known = state._is_known or before is not None
+    if before is not None and not state._is_known:
+        current, name, state.notice = before.org_id, before.name, before.notice
     entered = next((one.id for one in found if str(one.id) == joined), None)
     if entered is not None:
         current = entered
@@ -263,10 +264,10 @@ async def _enter(state: CurrentOrganisationState, principal: Principal, org_id: 
 
 def _remember(state: CurrentOrganisationState, principal: Principal, org_id: UUID) -> None:
     key = principal.credential_id, state_key()
-    _shown[key] = _Shown(org_id, state.name, state.notice)
-    _shown.move_to_end(key)
-    if len(_shown) > _REMEMBERED_TABS:
-        _shown.popitem(last=False)
+    _remembered[key] = _RememberedTab(org_id, state.name, state.notice)
+    _remembered.move_to_end(key)
+    if len(_remembered) > _TABS:
+        _remembered.popitem(last=False)
 
 
 def _item(one: OrganisationView) -> OrganisationItem:
