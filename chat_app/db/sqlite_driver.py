@@ -7,9 +7,12 @@ between those steps needs the event loop, so they run together.
 
 import asyncio
 import sqlite3
+import time
+import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +24,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 )
 
 _STOP_SECONDS = 1.0
-"""The longest wait for the thread of a connection that was told to stop."""
+"""The longest wait for the threads of connections that were told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
 
     def __init__(self, *modules: ModuleType) -> None:
         super().__init__(*modules)
-        self._opened: list[aiosqlite.Connection] = []
+        self._opened: list[tuple[Thread, weakref.ref[aiosqlite.Connection]]] = []
 
     def connect(self, *args: Any, **kwargs: Any) -> AsyncAdapt_aiosqlite_connection:
         """See `AsyncAdapt_aiosqlite_dbapi.connect`."""
@@ -98,8 +101,8 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
     def _open(self, *args: Any, **kwargs: Any) -> aiosqlite.Connection:
         connection = aiosqlite.connect(*args, **kwargs)
         connection._thread.daemon = True
-        self._opened = [one for one in self._opened if one._thread.is_alive()]
-        self._opened.append(connection)
+        self._opened = [one for one in self._opened if one[0].is_alive()]
+        self._opened.append((connection._thread, weakref.ref(connection)))
         return connection
 
     async def until_stopped(self) -> None:
@@ -108,9 +111,19 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
         The task of a connection does not do so if it is cancelled while it opens or closes it. The
         thread reports to the event loop, which must not be closed before that.
         """
-        for connection in self._opened:
-            if connection._thread.is_alive() and not connection._running:
-                await asyncio.to_thread(connection._thread.join, _STOP_SECONDS)
+        stopping: list[Thread] = []
+        for thread, opened in self._opened:
+            connection = opened()
+            if thread.is_alive() and (connection is None or not connection._running):
+                stopping.append(thread)
+        if stopping:
+            await asyncio.to_thread(_join, stopping)
+
+
+def _join(threads: Sequence[Thread]) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def sqlite_driver() -> ModuleType:

@@ -118,6 +118,7 @@ async def test_what_was_opened_for_a_task_that_was_cancelled_ends_with_the_engin
     disposing = asyncio.create_task(made.dispose())
     for _ in range(100):
         await asyncio.sleep(0)
+    assert not disposing.done()
     go_on.set()
     await disposing
     assert [one.is_alive() for one in threads] == [False]
