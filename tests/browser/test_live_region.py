@@ -44,4 +44,6 @@ async def test_an_answer_read_before_is_not_announced(program: Program, meet: Me
     await until_done(ada.page)
     await ada.page.reload()
     await until_text(ada.page)
-    assert await ada.page.evaluate("heard") == []
+    await ada.ask("echo: It is done again.")
+    await ada.page.wait_for_function("() => heard.at(-1) === 'Answer finished'")
+    assert await ada.page.evaluate("heard") == ["It is done again.", "Answer finished"]
