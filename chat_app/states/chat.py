@@ -475,10 +475,10 @@ async def read_news(
     update = advance(view.history.end, view.tail, window)
     if update.reload or view.missing or view.loading:
         await reload_thread(chat, principal)
-    else:
-        view = replace(view, tail=tuple(update.tail))
-        view, default = await _offering_in(view, principal, window.thread)
-        show(chat, view.with_head(window, default))
+        return window, []  # the texts are in the list
+    view = replace(view, tail=tuple(update.tail))
+    view, default = await _offering_in(view, principal, window.thread)
+    show(chat, view.with_head(window, default))
     return window, update.texts
 
 

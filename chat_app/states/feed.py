@@ -187,16 +187,19 @@ class FollowedRun:
             follow = _until_done(partial(self._follow, principal, run))
             self._run, self._task, self._sent = run.run_id, asyncio.create_task(follow), None
 
-    def has_less_than(self, message: MessageView) -> bool:
-        """Whether the tab was sent the end of a message that was then continued, all unseen.
+    def take_continued(self, messages: Sequence[MessageView]) -> list[MessageView]:
+        """Take the message whose end the tab was sent before it was continued, all unseen.
+
+        It counts as sent from then on.
 
         Args:
-            message: As it is now; whoever asks sends it.
+            messages: Those of the open thread, as they are now.
         """
-        if self._sent is None or self._sent[0] != message.id or message.is_running:
-            return False
-        before, self._sent = self._sent, (message.id, text_length(message.parts))
-        return self._sent != before
+        for message in messages:
+            if self._sent is not None and self._sent[0] == message.id and not message.is_running:
+                before, self._sent = self._sent, (message.id, text_length(message.parts))
+                return [message] if self._sent != before else []
+        return []
 
     def drop(self) -> None:
         """Stop following."""
@@ -218,9 +221,8 @@ async def _show(
 ) -> None:
     """Send the texts that are new, and follow the answer that is being written."""
     chunks = list[Chunk]()
-    messages = window.messages if window is not None else ()
-    behind = [one for one in messages if answer.has_less_than(one) and one not in texts]
-    for message in (*texts, *behind):
+    continued = answer.take_continued(window.messages) if window is not None else []
+    for message in (*texts, *(one for one in continued if one not in texts)):
         chunks += _chunks_of(message, views.stream_id(message.id))
     await _send(chunks)
     # a summary comes with the list of messages: the text above it is there

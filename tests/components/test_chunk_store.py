@@ -467,3 +467,44 @@ async def test_a_message_that_goes_on_before_that_is_said_gets_more_text_and_ano
     assert _texts(got) == ["Half more"]
     assert (got["ended"], got["status"], got["asked"]) == (True, "complete", [])
     assert got["changes"] == [[True, False, ""], [False, True, "complete"]]
+
+
+async def test_what_is_requested_of_a_message_that_is_over_does_not_open_it_again(
+    page: Page,
+) -> None:
+    got = await page.evaluate(
+        """() => {
+            const store = lab.createChunkStore();
+            const changes = [];
+            store.watch(({ grew, ended }) => changes.push([grew, ended]));
+            const thought = { type: "reasoning", text: "" };
+            const texts = ["So. ", "Yes."].map((text) => ({ type: "text", text }));
+            const parts = [thought, texts[0], thought, texts[1]];
+            store.requestPart("r", 0, parts);
+            store.requestPart("r", 2, parts);
+            store.receive(["r", 0, { type: "reasoning", text: "First." }]);
+            store.receive(["r", 2, { type: "reasoning", text: "Second." }]);
+            return { ...store.get("r"), changes };
+        }"""
+    )
+    assert _texts(got) == ["First.", "So. ", "Second.", "Yes."]
+    assert got["ended"]
+    assert got["changes"] == [[False, False], [False, False]]
+
+
+async def test_the_same_data_again_changes_nothing(page: Page) -> None:
+    got = await page.evaluate(
+        """() => {
+            const store = lab.createChunkStore();
+            const whole = () => [
+                ["r", 0, { type: "data", name: "weather", data: { days: [1, 2] } }],
+                ["r", -1, 0, "", "complete", 1],
+            ];
+            store.receive(whole());
+            const changes = [];
+            store.watch((change) => changes.push(change));
+            store.receive(whole());
+            return { ...store.get("r"), changes };
+        }"""
+    )
+    assert (got["ended"], got["status"], got["changes"]) == (True, "complete", [])

@@ -298,6 +298,33 @@ async def test_an_answer_that_is_over_before_it_is_read_comes_whole_with_its_end
     tab.close()
 
 
+async def test_a_thread_that_is_restored_is_shown_and_its_answers_are_not_news(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    runs, thread = harness.live.runs, (await harness.live.threads.create(ada)).id
+    sent = await runs.send(ada, text="Hello", client_id="c1", thread_id=thread, model="fake:5x0")
+    async for _ in runs.follow(ada, sent.run_id):
+        pass
+    tab = await open_tab(harness, ada, str(thread))
+
+    async def missing() -> bool:
+        return (await tab.state(ChatState)).missing
+
+    await harness.live.threads.delete(ada, thread)
+    await wait_for_value(tab, missing, True)
+    await harness.live.threads.restore(ada, thread)
+    await wait_for_value(tab, missing, False)
+    await harness.live.threads.rename(ada, thread, "Later")
+
+    async def title() -> str:
+        return (await tab.state(ChatState)).title
+
+    await wait_for_value(tab, title, "Later")
+    assert tab.chunks == []
+    tab.close()
+
+
 async def test_a_resync_sends_the_whole_text(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     thread = str((await harness.live.threads.create(ada)).id)

@@ -5,7 +5,8 @@
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
 const RULE = /^[\s|:*_=-]*$/;
 const SENTENCE = /[\p{L}\p{N})\]"'”’*_`]{2}[.!?…]+["'”’)\]*_`]*(?=\s)/gu;
-const LONGEST_START = 300; // code units; a longer one was there before this page
+// Code units. A longer one was there before this page, or came at once: only what follows is said.
+const LONGEST_START = 300;
 
 /**
  * A line or a piece of one, as it is read aloud.

@@ -26,9 +26,11 @@
  *   missing: Missing | null,
  *   resynced: string,
  *   awaitsEnd: boolean,
+ *   isStored: boolean,
  * }} Entry `growing`: the index of the part that changed last, -1 before that; `missing`: what is
  *   requested, until a chunk fits; `resynced`: how much was here when the end last showed that it was
- *   too little; empty before that; `awaitsEnd`: the message is known to be over.
+ *   too little; empty before that; `awaitsEnd`: the message is known to be over; `isStored`: its parts
+ *   are known from the list of messages, and what comes is what they lack.
  *
  * @typedef {{part: number, have: number}} Missing
  *
@@ -42,7 +44,7 @@
 
 const GROWING = new Set(["text", "reasoning"]);
 const UNCHANGED = { grew: false, ended: false, status: "", reason: "", error: "" };
-const OPEN = { ended: false, status: "", reason: "", error: "", resynced: "" };
+const OPEN = { ended: false, status: "", reason: "", error: "", resynced: "", isStored: false };
 const RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 
@@ -105,6 +107,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       missing: null,
       resynced: "",
       awaitsEnd: false,
+      isStored: false,
     };
     entries.delete(streamId);
     entries.set(streamId, entry);
@@ -139,13 +142,12 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
   function receiveStream(streamId, group) {
     const isNew = !entries.has(streamId);
     const entry = touch(streamId);
-    const isRequested = entry.missing !== null;
     let wasOver = entry.ended;
     let changed = false;
     for (const chunk of group) {
       const took = take(entry, chunk);
       // The list of messages may come too late to say that it is written on.
-      if (took === true && wasOver && !isRequested) {
+      if (took === true && wasOver && !entry.isStored) {
         Object.assign(entry, OPEN);
         wasOver = false;
       }
@@ -203,7 +205,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     requestPart(streamId, part, parts) {
       const entry = touch(streamId);
       if (entry.parts.length === 0) entry.parts = parts.map((known) => newPart(known));
-      entry.ended = true;
+      entry.ended = entry.isStored = true;
       resync(streamId, entry, rest(entry.parts, part));
     },
 
@@ -315,12 +317,21 @@ function take(entry, chunk) {
   const have = known.text.length;
   if (offset > have) return rest(parts, part);
   const fresh = text.slice(have - offset);
-  const merged = Object.keys(patch).filter((key) => known[key] !== patch[key]);
+  const merged = Object.keys(patch).filter((key) => !isSame(known[key], patch[key]));
   for (const key of merged) known[key] = patch[key];
   known.text += fresh;
   const changed = isNew || fresh !== "" || merged.length > 0;
   if (changed) entry.growing = part;
   return changed;
+}
+
+/**
+ * @param {unknown} one
+ * @param {unknown} other
+ * @returns {boolean} Whether two values of JSON are the same.
+ */
+function isSame(one, other) {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 /**
