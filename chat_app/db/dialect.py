@@ -56,7 +56,7 @@ class Engines:
         for engine in (self.readers, self.writers):
             await engine.dispose()
             driver = engine.dialect.dbapi
-            if isinstance(driver, sqlite_driver.Driver):
+            if isinstance(driver, sqlite_driver.SqliteDriver):
                 await driver.until_stopped()
 
 

@@ -86,7 +86,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     _cursor_cls = _Cursor
 
 
-class Driver(AsyncAdapt_aiosqlite_dbapi):
+class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
     """The module of SQLAlchemy's adapter, which knows the threads of its connections."""
 
     def __init__(self, *modules: ModuleType) -> None:
@@ -128,5 +128,5 @@ def _join(threads: Sequence[Thread]) -> None:
 
 def sqlite_driver() -> ModuleType:
     """The driver for `create_async_engine(module=…)`."""
-    driver: Any = Driver(aiosqlite, sqlite3)
+    driver: Any = SqliteDriver(aiosqlite, sqlite3)
     return driver
