@@ -8,6 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from chat_app.llm import provider
+from chat_app.llm.sse import SSEParser, SSEvent
+
 API_KEY = "sk-canary-3f9a7c"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
@@ -32,6 +37,35 @@ class Request:
         while await self.reader.read(1024):
             pass
         self.gone.set()
+
+
+class SteppedTime:
+    """The event loop's time, which a fake provider moves on when a client has read its chunks.
+
+    The timeouts of a stream are then seen without a wait, however slow the machine is.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop, stepped = asyncio.get_running_loop(), self
+        real, self._passed = loop.time, 0.0
+        self.begin()
+
+        class Parser(SSEParser):
+            def feed(self, chunk: bytes) -> list[SSEvent]:
+                stepped._read.release()
+                return super().feed(chunk)
+
+        monkeypatch.setattr(loop, "time", lambda: real() + self._passed)
+        monkeypatch.setattr(provider, "SSEParser", Parser)
+
+    def begin(self) -> None:
+        """Count the chunks of another response."""
+        self._read = asyncio.Semaphore(0)
+
+    async def step(self, seconds: float) -> None:
+        """Wait until one more chunk was read, and let so many seconds pass."""
+        await self._read.acquire()
+        self._passed += seconds
 
 
 Answer = Callable[[Request], Awaitable[None]]

@@ -303,10 +303,11 @@ def _is_extended(row: MessageItem | None, message: MessageView) -> bool:
 
 def is_summary_outcome(message: MessageView) -> bool:
     """Whether a message ends with a summary that was asked for, or that none could be made."""
-    last = message.parts[-1] if message.parts else None
-    if last is None or last["type"] == "summary":
-        return last is not None
-    return last["type"] == "notice" and last["code"] == "summary_failed"
+    if not message.parts:
+        return False
+    last = message.parts[-1]
+    is_failure = last["type"] == "notice" and last["code"] == "summary_failed"
+    return last["type"] == "summary" or is_failure
 
 
 def _before(

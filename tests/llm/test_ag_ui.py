@@ -35,13 +35,14 @@ from chat_app.llm.base import (
 )
 from chat_app.llm.provider import ProviderModel
 from chat_app.llm.registry import Models
-from chat_app.llm.sse import SSEParser, SSEvent
+from chat_app.llm.sse import SSEvent
 from chat_app.settings import ConfigError, read_settings
 from testing.ag_ui_agent import NAME, THOUGHT, TOKEN, TOOL, ToyAgent, answer_to
 from testing.fake_provider import (
     STREAM_HEAD,
     Answer,
     FakeProvider,
+    SteppedTime,
     event,
     held_open,
     refused,
@@ -342,24 +343,13 @@ async def test_a_reader_that_leaves_closes_the_connection() -> None:
 async def test_an_agent_that_works_in_silence_is_waited_for_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop, working = asyncio.get_running_loop(), event({"type": "STATE_SNAPSHOT", "snapshot": {}})
-    real, passed, is_read = loop.time, 0, asyncio.Semaphore(0)
-
-    class Parser(SSEParser):
-        def feed(self, chunk: bytes) -> list[SSEvent]:
-            is_read.release()
-            return super().feed(chunk)
-
-    monkeypatch.setattr(loop, "time", lambda: real() + passed)
-    monkeypatch.setattr(provider_module, "SSEParser", Parser)
+    time, working = SteppedTime(monkeypatch), event({"type": "STATE_SNAPSHOT", "snapshot": {}})
 
     async def work(request: Any) -> None:
-        nonlocal passed, is_read
-        is_read = asyncio.Semaphore(0)
+        time.begin()
         await request.send(STREAM_HEAD, event(STARTED))
         for _ in range(3):
-            await is_read.acquire()
-            passed += 150
+            await time.step(150)
             await request.send(working)
 
     async def answer(request: Any) -> None:

@@ -25,7 +25,6 @@ from chat_app.llm.base import (
     text_message,
 )
 from chat_app.llm.provider import ProviderModel, fit_options
-from chat_app.llm.sse import SSEParser, SSEvent
 from testing.certificates import contexts
 from testing.fake_provider import (
     API_KEY,
@@ -33,6 +32,7 @@ from testing.fake_provider import (
     STREAM_HEAD,
     Answer,
     Request,
+    SteppedTime,
     event,
     finish,
     held_open,
@@ -626,28 +626,16 @@ async def test_text_after_an_early_finish_reason_counts_while_the_stream_is_open
 async def test_each_chunk_after_an_early_finish_reason_restarts_the_wait_for_the_next(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = asyncio.get_running_loop()
-    real, passed, is_read = loop.time, 0, asyncio.Semaphore(0)
-
-    class Parser(SSEParser):
-        def feed(self, chunk: bytes) -> list[SSEvent]:
-            is_read.release()
-            return super().feed(chunk)
-
-    monkeypatch.setattr(loop, "time", lambda: real() + passed)
-    monkeypatch.setattr(provider_module, "SSEParser", Parser)
+    time = SteppedTime(monkeypatch)
     monkeypatch.setattr(provider_module, "_AFTER_FINISH_SECONDS", 1_000)
 
     async def answer(request: Request) -> None:
-        nonlocal passed
         await request.send(STREAM_HEAD, text("One ", finish_reason="stop"))
         usage = {"prompt_tokens": 7, "completion_tokens": 2}
         for chunk in (event({"choices": [], "usage": usage}), text(""), text("two.")):
-            await is_read.acquire()
-            passed += 600
+            await time.step(600)
             await request.send(chunk)
-        await is_read.acquire()
-        passed += 1_200
+        await time.step(1_200)
         with contextlib.suppress(ConnectionError):
             await request.send(text("Too late."), DONE)
 

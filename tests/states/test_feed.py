@@ -241,6 +241,18 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(harness: Harness) -
     late.close()
 
 
+def hold_readings(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let no tab read a thread until the event is set."""
+    read, go_on = harness.live.threads.window, asyncio.Event()
+
+    async def window(*given: Any, **options: Any) -> Any:
+        await go_on.wait()
+        return await read(*given, **options)
+
+    monkeypatch.setattr(harness.live.threads, "window", window)
+    return go_on
+
+
 async def test_an_answer_that_is_stopped_and_continued_before_it_is_read_again_is_whole(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,13 +263,7 @@ async def test_an_answer_that_is_stopped_and_continued_before_it_is_read_again_i
         ada, text="Hello", client_id="c1", thread_id=thread, model="fake:2000x10"
     )
     await wait_until(tab, lambda: len(tab.chunks) > 1)
-    read, go_on = harness.live.threads.window, asyncio.Event()
-
-    async def late(*given: Any, **options: Any) -> Any:
-        await go_on.wait()
-        return await read(*given, **options)
-
-    monkeypatch.setattr(harness.live.threads, "window", late)
+    go_on = hold_readings(harness, monkeypatch)
     await runs.stop(ada, sent.run_id)
     await wait_until(tab, lambda: has_ended(tab))
     await harness.live.threads.change(ada, thread, model="fake:5x0")
@@ -276,13 +282,7 @@ async def test_an_answer_that_is_over_before_it_is_read_comes_whole_with_its_end
     ada = await harness.user("ada@example.com")
     runs, thread = harness.live.runs, (await harness.live.threads.create(ada)).id
     tab = await open_tab(harness, ada, str(thread))
-    read, go_on = harness.live.threads.window, asyncio.Event()
-
-    async def late(*given: Any, **options: Any) -> Any:
-        await go_on.wait()
-        return await read(*given, **options)
-
-    monkeypatch.setattr(harness.live.threads, "window", late)
+    go_on = hold_readings(harness, monkeypatch)
     sent = await runs.send(ada, text="Hello", client_id="c1", thread_id=thread, model="fake:5x0")
     async for _ in runs.follow(ada, sent.run_id):
         pass
@@ -292,36 +292,9 @@ async def test_an_answer_that_is_over_before_it_is_read_comes_whole_with_its_end
         return {chunk[0]: chunk[4] for chunk in tab.chunks if chunk[1] == END}
 
     await wait_until(tab, lambda: len(ends()) == 2)
-    asked, answer = (await read(ada, thread)).messages
+    asked, answer = (await harness.live.threads.window(ada, thread)).messages
     assert assembled(tab, stream_id(answer.id)) == answer.text
     assert ends() == {stream_id(asked.id): "", stream_id(answer.id): "complete"}
-    tab.close()
-
-
-async def test_a_thread_that_is_restored_is_shown_and_its_answers_are_not_news(
-    harness: Harness,
-) -> None:
-    ada = await harness.user("ada@example.com")
-    runs, thread = harness.live.runs, (await harness.live.threads.create(ada)).id
-    sent = await runs.send(ada, text="Hello", client_id="c1", thread_id=thread, model="fake:5x0")
-    async for _ in runs.follow(ada, sent.run_id):
-        pass
-    tab = await open_tab(harness, ada, str(thread))
-
-    async def missing() -> bool:
-        return (await tab.state(ChatState)).missing
-
-    await harness.live.threads.delete(ada, thread)
-    await wait_for_value(tab, missing, True)
-    await harness.live.threads.restore(ada, thread)
-    await wait_for_value(tab, missing, False)
-    await harness.live.threads.rename(ada, thread, "Later")
-
-    async def title() -> str:
-        return (await tab.state(ChatState)).title
-
-    await wait_for_value(tab, title, "Later")
-    assert tab.chunks == []
     tab.close()
 
 

@@ -121,9 +121,14 @@ async def test_two_first_messages_go_to_one_thread(harness: Harness) -> None:
     tab.close()
 
 
-async def test_a_thread_restored_elsewhere_is_here_again(harness: Harness) -> None:
+async def test_a_thread_restored_elsewhere_is_here_again_and_its_answers_are_not_news(
+    harness: Harness,
+) -> None:
     ada = await harness.user("ada@example.com")
-    thread = (await harness.live.threads.create(ada, title="One")).id
+    runs, thread = harness.live.runs, (await harness.live.threads.create(ada, title="One")).id
+    sent = await runs.send(ada, text="Hello", client_id="c1", thread_id=thread, model="fake:5x0")
+    async for _ in runs.follow(ada, sent.run_id):
+        pass
     tab = await open_tab(harness, ada, str(thread))
 
     async def missing() -> bool:
@@ -133,4 +138,11 @@ async def test_a_thread_restored_elsewhere_is_here_again(harness: Harness) -> No
     await wait_for_value(tab, missing, True)
     await harness.live.threads.restore(ada, thread)
     await wait_for_value(tab, missing, False)
+    await harness.live.threads.rename(ada, thread, "Later")
+
+    async def title() -> str:
+        return (await tab.state(ChatState)).title
+
+    await wait_for_value(tab, title, "Later")  # what the restoring sent has come by then
+    assert tab.chunks == []
     tab.close()
