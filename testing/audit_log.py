@@ -51,10 +51,13 @@ async def write_events(db: Database, count: int, action: Action = "organisation_
     await db.system_transact("audit", write)
 
 
-async def events_of(db: Database) -> list[AuditEvent]:
-    """Every row, in the order in which they were written."""
+async def events_of(db: Database, *actions: Action) -> list[AuditEvent]:
+    """The rows of these actions, or every row, in the order in which they were written."""
+    query = select(AuditEvent).order_by(col(AuditEvent.id))
+    if actions:
+        query = query.where(col(AuditEvent.action).in_(actions))
     async with db.system("audit") as session:
-        return list((await session.exec(select(AuditEvent).order_by(col(AuditEvent.id)))).all())
+        return list((await session.exec(query)).all())
 
 
 async def identity_of(db: Database, user_id: UUID) -> str:

@@ -4,11 +4,13 @@ import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
     from testing.postgres import PostgresDatabase, PostgresServer, SharedDatabase
 
 gc.set_threshold(50_000)  # a sixth of a worker's time is collecting garbage with the usual 700
+
+
+@event.listens_for(Pool, "connect")
+def _reverse_rows_without_order(connection: Any, _record: object) -> None:
+    """Give rows whose order is not asked for in the reverse of the usual one, on SQLite.
+
+    PostgreSQL gives them in any order. Who relies on one fails at once here.
+    """
+    if "sqlite" in type(connection).__module__:
+        connection.cursor().execute("PRAGMA reverse_unordered_selects=ON")
+
 
 settings.register_profile("local", deadline=None)
 settings.register_profile(

@@ -6,14 +6,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
 from chat_app.auth.account.roles import SiteRoles
 from chat_app.auth.account.setup import SetupLinkInvalid, SetupLinks
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import Browser, VerifiedIdentity
 from chat_app.core.errors import NotFound
-from chat_app.db.tables import AuditEvent, OneTimeToken, User
+from chat_app.db.tables import OneTimeToken, User
+from testing.audit_log import events_of
 from testing.auth_services import FIREFOX, PASSWORD, AuthHarness, auth_harness
 from testing.database import DatabaseUnderTest
 
@@ -103,9 +104,7 @@ async def test_a_start_without_an_admin_makes_a_new_link_and_the_older_ones_die(
             await links(harness).use(ada, token)
     await links(harness).use(ada, second)
     assert await links(harness).notice() == ""
-    async with harness.db.system("auth") as session:
-        rows = (await session.exec(select(AuditEvent).order_by(col(AuditEvent.id)))).all()
-    used, changed = rows[-2:]
+    used, changed = (await events_of(harness.db))[-2:]
     assert (used.action, changed.action) == ("setup_link_used", "role_changed")
     assert used.actor == used.subject == changed.subject
 

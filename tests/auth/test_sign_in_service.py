@@ -26,7 +26,6 @@ from chat_app.core.crypto import hash_token
 from chat_app.core.signals import ROLES, Signal
 from chat_app.db.tables import (
     Account,
-    AuditEvent,
     AuthSession,
     BackupCode,
     OneTimeToken,
@@ -37,6 +36,7 @@ from chat_app.db.tables import (
 )
 from chat_app.settings import ConfigError
 from chat_app.settings.identity_providers import IdentityProvider
+from testing.audit_log import events_of
 from testing.auth_services import FIREFOX, PASSWORD, AuthHarness, auth_harness
 from testing.database import DatabaseUnderTest
 
@@ -178,7 +178,7 @@ async def test_the_owner_of_the_mailbox_gets_no_role_that_another_was_given(
     [user] = await all_of(harness, User)
     assert (user.id, user.role) == (user_id, "")
     assert [one.user_id for one in heard] == [user_id]
-    rows = [(row.action, row.details) for row in await all_of(harness, AuditEvent)]
+    rows = [(row.action, row.details) for row in await events_of(harness.db)]
     assert rows[2:-1] == [
         ("login_method_removed", '{"count":2,"reason":"taken_over"}'),
         ("passkey_removed", '{"count":1,"reason":"taken_over"}'),
@@ -192,7 +192,7 @@ async def test_an_email_that_a_sign_in_verifies_is_in_the_audit_log(harness: Aut
     await enter(harness, oidc(verified=False))
     await enter(harness, oidc())
     await enter(harness, oidc())
-    actions = [row.action for row in await all_of(harness, AuditEvent)]
+    actions = [row.action for row in await events_of(harness.db)]
     assert actions == ["user_created", "sign_in", "email_verified", "sign_in", "sign_in"]
 
 

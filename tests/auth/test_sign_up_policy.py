@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import col, select
+from sqlmodel import select
 
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import AuthError, InvalidCredentials, SignUpClosed, SignUpRefused
@@ -32,9 +32,10 @@ from chat_app.auth.sign_in.policy import (
 from chat_app.core.errors import DatabaseBusy, Forbidden, InvalidInput
 from chat_app.core.signals import Bus
 from chat_app.db.engine import Database
-from chat_app.db.tables import AuditEvent, User
+from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
 from chat_app.settings.identity_providers import IdentityProvider
+from testing.audit_log import events_of
 from testing.auth_services import PASSWORD, issue_session
 from testing.database import DatabaseUnderTest, only_postgres
 from testing.email_flows import BROWSER, HERE
@@ -322,14 +323,8 @@ async def test_a_choice_is_in_the_audit_log_without_its_domains(here: Installati
     await here.choose("domains", "one.example, two.example")
     await here.choose("closed", "what is typed there counts only with domains")
     assert (await here.policies.typed_domains()) == ("one.example", "two.example")
-    async with here.live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent)
-            .where(AuditEvent.action == "sign_up_policy_changed")
-            .order_by(col(AuditEvent.id))
-        )
-        found = [row.details for row in rows]
-    assert found == [
+    found = await events_of(here.live.db, "sign_up_policy_changed")
+    assert [row.details for row in found] == [
         '{"count":2,"setting":"sign_up","value":"domains"}',
         '{"setting":"sign_up","value":"closed"}',
     ]

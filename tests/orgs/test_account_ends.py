@@ -14,6 +14,7 @@ from chat_app.core.errors import Conflict
 from chat_app.core.signals import ROLES, Signal, user_topic
 from chat_app.db.tables import AuditEvent, Invitation, Membership, Organisation, Thread
 from chat_app.orgs.organisations import require_room
+from testing.audit_log import events_of
 from testing.database import DatabaseUnderTest, only_postgres, until_waiting
 from testing.organisations import OrgHarness, elsewhere, locked_elsewhere
 
@@ -64,7 +65,7 @@ async def test_an_organisation_of_one_is_deleted_with_its_account(
         assert (await session.exec(select(Invitation))).all() == []
         assert (await session.require(Thread, gone.id)).deleted_at == at, "removed no later"
     assert await harness.stored() == {"elsewhere": others}
-    events = await _audit(harness)
+    events = await events_of(harness.live.db)
     last = [event for event in events if event.org_id == org][-1]
     assert (last.action, last.actor) == ("organisation_deleted", _cause(events).actor)
 
@@ -73,12 +74,6 @@ def _cause(events: list[AuditEvent]) -> AuditEvent:
     """What was done to the account."""
     (cause,) = [one for one in events if one.action in ("user_deleted", "user_disabled")]
     return cause
-
-
-async def _audit(harness: OrgHarness) -> list[AuditEvent]:
-    async with harness.live.db.system("audit") as session:
-        rows = await session.exec(select(AuditEvent).order_by(AuditEvent.id))  # pyright: ignore[reportArgumentType]
-        return list(rows)
 
 
 @pytest.mark.parametrize("end", [*DELETIONS, disable], ids=lambda end: end.__name__)
@@ -94,7 +89,7 @@ async def test_the_invitations_that_end_with_an_account_are_counted_in_the_audit
     token = await harness.invite(ada, orgs[2], "zoe@chat.example")
     await harness.live.invitations.accept(zoe, token)  # so it has ended before
     await end(harness, ada, "ada")
-    events = await _audit(harness)
+    events = await events_of(harness.live.db)
     revoked = [one for one in events if one.action == "invitation_revoked"]
     assert {(one.org_id, one.details) for one in revoked} == {
         (orgs[0], '{"count":2}'),
@@ -153,7 +148,11 @@ async def test_who_others_delete_has_an_heir(
     assert (people[heir].user_id, org, "changed") in [
         (signal.user_id, signal.org_id, signal.reason) for signal in signals
     ]
-    (event,) = [e for e in await _audit(harness) if e.action == "role_changed" and e.org_id == org]
+    (event,) = [
+        e
+        for e in await events_of(harness.live.db)
+        if e.action == "role_changed" and e.org_id == org
+    ]
     assert members[heir] in event.details
     assert "owner" in event.details
 

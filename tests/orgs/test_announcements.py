@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import col, select
+from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, Conflict, Forbidden, InvalidInput, NotFound
 from chat_app.core.signals import ANNOUNCEMENTS, Bus, Signal, user_topic
-from chat_app.db.tables import AnnouncementDismissal, AuditEvent
+from chat_app.db.tables import AnnouncementDismissal
 from chat_app.orgs.announcements import (
     CACHE_TIME,
     MAX_LENGTH,
@@ -22,6 +22,7 @@ from chat_app.orgs.announcements import (
     Announcements,
     clean_text,
 )
+from testing.audit_log import events_of
 from testing.organisations import OrgHarness
 
 
@@ -223,14 +224,7 @@ async def test_the_audit_log_has_ids_and_no_text(harness: OrgHarness, root: Prin
     await live.announcements.end(root, one)
     await live.announcements.end(root, one)
     await live.announcements.delete(root, one)
-    async with live.db.system("audit") as session:
-        rows = (
-            await session.exec(
-                select(AuditEvent)
-                .where(AuditEvent.subject_kind == "announcement")
-                .order_by(col(AuditEvent.id))
-            )
-        ).all()
+    rows = [row for row in await events_of(live.db) if row.subject_kind == "announcement"]
     assert [(row.action, row.subject, row.details) for row in rows] == [
         (f"announcement_{action}", str(one), "")
         for action in ("created", "changed", "ended", "deleted")

@@ -5,15 +5,16 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import col, select, update
+from sqlmodel import update
 
 from chat_app.auth.errors import AccessDenied, InvalidEmail, InvalidToken, TooManyAttempts
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, Conflict, NotFound
-from chat_app.db.tables import AuditEvent, Membership, User
+from chat_app.db.tables import Membership, User
 from chat_app.mail.mailer import MailUnavailable
 from chat_app.orgs.invitations import EmailNotVerified, InvitationForAnother
 from chat_app.orgs.roles import RoleRequired
+from testing.audit_log import events_of
 from testing.database import DatabaseUnderTest
 from testing.email_flows import HERE
 from testing.mail_server import flush, link_of, text_of
@@ -54,11 +55,7 @@ async def test_an_invitation_that_is_accepted_twenty_times_at_once_counts_once(
 
 async def _acceptances(harness: OrgHarness) -> int:
     """How many the audit log has."""
-    async with harness.live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent).where(AuditEvent.action == "invitation_accepted")
-        )
-        return len(rows.all())
+    return len(await events_of(harness.live.db, "invitation_accepted"))
 
 
 @pytest.mark.parametrize("has_link", [True, False])
@@ -229,11 +226,8 @@ async def test_the_recipient_answers_without_the_link(harness: OrgHarness) -> No
     with pytest.raises(InvalidToken):
         await live.invitations.accept(bob, token)
     assert await received.of(bob) == await live.invitations.open(ada, other) == []
-    async with live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent).where(AuditEvent.action == "invitation_declined")
-        )
-        assert [(row.org_id, row.subject) for row in rows] == [(other, str(to_other))]
+    rows = await events_of(live.db, "invitation_declined")
+    assert [(row.org_id, row.subject) for row in rows] == [(other, str(to_other))]
 
     await harness.invite(ada, other, "bob@chat.example")
     (late,) = await received.of(bob)
@@ -316,11 +310,8 @@ async def test_who_sends_an_invitation_again_vouches_for_it(harness: OrgHarness)
         await harness.invite(bob, org, email)
     (again,) = [one for one in await live.invitations.open(ada, org) if "eve" in one.email]
     await live.invitations.resend(ada, org, again.id, client_ip=HERE)
-    async with live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent).where(AuditEvent.action == "invitation_created")
-        )
-        assert [row.subject for row in rows].count(str(again.id)) == 2
+    rows = await events_of(live.db, "invitation_created")
+    assert [row.subject for row in rows].count(str(again.id)) == 2
     await live.members.remove(ada, org, bob.user_id)
     (kept,) = await live.invitations.open(ada, org)
     assert (kept.id, kept.invited_by) == (again.id, ada.user_id)
@@ -388,16 +379,11 @@ async def test_what_a_member_invited_to_ends_with_their_own_role(harness: OrgHar
     await live.members.remove(ada, org, bob.user_id)
     assert await live.invitations.open(ada, org) == []
     # one row for those that end with a role, and one for those that end with the membership
-    async with live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent)
-            .where(AuditEvent.action == "invitation_revoked")
-            .order_by(col(AuditEvent.id))
-        )
-        assert [(row.org_id, row.details) for row in rows] == [
-            (org, '{"count":1}'),
-            (org, '{"count":2}'),
-        ]
+    rows = await events_of(live.db, "invitation_revoked")
+    assert [(row.org_id, row.details) for row in rows] == [
+        (org, '{"count":1}'),
+        (org, '{"count":2}'),
+    ]
 
 
 @pytest.mark.parametrize("email", ["", "bob", "bob@", "a@b.example, c@d.example", "bob@a\uff20x"])

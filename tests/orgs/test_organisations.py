@@ -21,13 +21,14 @@ from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.signals import Signal, user_topic
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import STORED_REPORT_BYTES
-from chat_app.db.tables import PRIVATE, AuditEvent, Membership, Message, Run, SearchEntry, Thread
+from chat_app.db.tables import PRIVATE, Membership, Message, Run, SearchEntry, Thread
 from chat_app.orgs.organisations import require_room
 from chat_app.orgs.roles import LastOwner, RoleRequired
 from chat_app.services import Services
 from chat_app.threads.export import export
 from chat_app.threads.queries import lock_membership, thread_row
 from chat_app.threads.user_limits import ROW_BYTES
+from testing.audit_log import events_of
 from testing.database import DatabaseUnderTest, only_postgres, only_sqlite, until_waiting
 from testing.email_flows import HERE
 from testing.organisations import OrgHarness, elsewhere, locked_elsewhere
@@ -325,9 +326,7 @@ async def test_a_thread_moves_with_everything_in_it(harness: OrgHarness) -> None
         await live.threads.move(ada, sent.thread_id, PRIVATE)
     await live.runs.stop(ada, again.run_id)
     await live.threads.move(ada, sent.thread_id, PRIVATE)
-    async with live.db.system("audit") as session:
-        rows = await session.exec(select(AuditEvent).where(AuditEvent.action == "thread_moved"))
-        told = [(row.org_id, row.details) for row in rows]
+    told = [(row.org_id, row.details) for row in await events_of(live.db, "thread_moved")]
     directions = "in", "out", "in", "out"
     assert told == [(org, f'{{"value":"{one}"}}') for one in directions]
 
@@ -573,11 +572,7 @@ async def test_each_action_is_in_the_audit_log(harness: OrgHarness) -> None:
     await live.invitations.accept(eve, await harness.invite(ada, org, "eve@chat.example"))
     await live.members.remove(ada, org, eve.user_id)
     await live.organisations.delete(ada, org)
-    async with live.db.system("audit") as session:
-        rows = await session.exec(
-            select(AuditEvent).where(AuditEvent.org_id == org).order_by(AuditEvent.id)  # pyright: ignore[reportArgumentType]
-        )
-        events = rows.all()
+    events = [event for event in await events_of(live.db) if event.org_id == org]
     assert [event.action for event in events] == [
         *("organisation_created", "invitation_created", "invitation_accepted"),
         *("organisation_changed", "role_changed", "invitation_created", "invitation_revoked"),

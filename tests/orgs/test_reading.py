@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import SQLModel, col, select
 
+from chat_app.audit.actions import Action
 from chat_app.auth.errors import StepUpRequired
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.signals import reading_topic, user_topic
 from chat_app.db.tables import (
     PRIVATE,
-    AuditEvent,
     AuthSession,
     Membership,
     Message,
@@ -26,6 +26,7 @@ from chat_app.db.tables import (
 )
 from chat_app.orgs.reading import MAX_OPEN, RECORD_AGAIN, ReadingNotAllowed
 from chat_app.orgs.roles import RoleRequired
+from testing.audit_log import events_of
 from testing.auth_services import issue_session
 from testing.mail_server import flush
 from testing.organisations import OrgHarness
@@ -69,14 +70,9 @@ class Acme:
             return False
         return True
 
-    async def audited(self, *actions: str) -> list[str]:
-        async with self.harness.live.db.system("audit") as session:
-            rows = await session.exec(
-                select(AuditEvent.action, AuditEvent.details)
-                .where(col(AuditEvent.action).in_(actions))
-                .order_by(col(AuditEvent.id))
-            )
-            return [f"{action} {details}" for action, details in rows.all()]
+    async def audited(self, action: Action) -> list[str]:
+        rows = await events_of(self.harness.live.db, action)
+        return [f"{row.action} {row.details}" for row in rows]
 
 
 async def add_chat(harness: OrgHarness, who: Principal, org_id: UUID, title: str) -> UUID:
