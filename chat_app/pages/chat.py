@@ -108,7 +108,7 @@ def _conversation() -> rx.Component:
         announcements(),
         _readers(),
         rx.el.div(
-            notice(CurrentOrganisationState.notice, CurrentOrganisationState.dismiss),
+            notice(CurrentOrganisationState),
             class_name="page-undo",
         ),
         rx.el.div(undo_bar(), undo_move_bar(), class_name="page-undo only-narrow"),
@@ -399,7 +399,7 @@ def _archived() -> rx.Component:
 
 def _dock() -> rx.Component:
     return rx.el.div(
-        notice(ChatState.notice, ChatState.dismiss),
+        notice(ChatState),
         _undo_branch(),
         rx.cond(ChatState.archived, _archived()),
         rx.cond(

@@ -52,7 +52,7 @@ def _signed_in() -> rx.Component:
     state = ReadingState
     return rx.fragment(
         _layout(
-            notice(state.notice, state.dismiss),
+            notice(state),
             rx.match(
                 state.phase,
                 ("open", _open()),
@@ -205,7 +205,7 @@ def _ask() -> rx.Component:
     return _layout(
         _to_organisation(state),
         rx.el.h1("Read a member's chats"),
-        notice(state.notice, state.dismiss),
+        notice(state),
         rx.cond(
             state.loaded,
             rx.cond(state.refused != "", rx.el.p(state.refused, role="alert"), _form()),

@@ -81,7 +81,7 @@ def sidebar() -> rx.Component:
         rx.el.nav(_threads(), _messages(), aria_label="Chats", class_name="threads"),
         rx.el.div(SearchState.told, role="status", class_name="sr-only"),
         rx.el.div(
-            notice(ThreadListState.notice, ThreadListState.dismiss),
+            notice(ThreadListState),
             undo_bar(),
             undo_move_bar(),
             class_name="sidebar-notices",

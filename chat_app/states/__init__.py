@@ -47,9 +47,16 @@ def to_step_up(state: BaseState) -> Any:
 
 
 class NoticeState(rx.State, mixin=True):
-    """A state with a notice: a message that the page shows until it is dismissed."""
+    """A state with a notice: a message that the page shows until it is dismissed.
+
+    Attributes:
+        notice: The message; empty for none.
+        notice_key: The key of the message's element, another one for each: a second message that
+            equals the first is read out too.
+    """
 
     notice: rx.Field[str] = rx.field("")
+    notice_key: rx.Field[int] = rx.field(0)
 
     @rx.event
     async def dismiss(self):
@@ -57,11 +64,17 @@ class NoticeState(rx.State, mixin=True):
         self.notice = ""
 
 
+def notify(state: NoticeState, message: str) -> None:
+    """Show a notice in place of the one before, and have it read out."""
+    state.notice = message
+    state.notice_key += 1
+
+
 async def try_action(state: NoticeState, action: Awaitable[object]) -> bool:
     """Whether an action succeeds; its error becomes the notice of the state."""
     try:
         await action
     except ChatError as error:
-        state.notice = error.message
+        notify(state, error.message)
         return False
     return True

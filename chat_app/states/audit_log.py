@@ -12,7 +12,7 @@ from chat_app.audit.queries import AuditedUser, AuditPage
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import AuditEvent
-from chat_app.states import NoticeState, current_principal
+from chat_app.states import NoticeState, current_principal, notify
 from chat_app.states.account import SettingsState
 
 _ACTORS = {
@@ -81,7 +81,7 @@ class AuditLogState(SettingsState, NoticeState, mixin=True):
         try:
             found, members = await self._find(principal, before)
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
             return None
         self._before, self.has_more = found.before, found.before is not None
         return [audit_item(event, found.people, members) for event in found.events]

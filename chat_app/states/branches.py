@@ -9,7 +9,7 @@ from chat_app.core.errors import ChatError, NotFound
 from chat_app.llm.registry import UnknownModel
 from chat_app.runs.model_access import NoModelAllowed
 from chat_app.services import services
-from chat_app.states import current_principal, try_action
+from chat_app.states import current_principal, notify, try_action
 from chat_app.states.chat import ChatState, offer_anew, reload_thread, show_message
 from chat_app.states.thread_list import UNDO_TIME
 
@@ -53,9 +53,10 @@ class BranchState(ChatState):
             )
         except NotFound:
             self.refused_edit = client_id
-            self.notice = "This message was deleted. Your text is still here."
+            notify(self, "This message was deleted. Your text is still here.")
         except ChatError as error:
-            self.refused_edit, self.notice = client_id, error.message
+            self.refused_edit = client_id
+            notify(self, error.message)
             if isinstance(error, (UnknownModel, NoModelAllowed)):
                 chat = await self.get_state(ChatState)
                 await offer_anew(chat, current_principal(), self.thread)

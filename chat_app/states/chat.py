@@ -17,7 +17,7 @@ from chat_app.llm.registry import UnknownModel
 from chat_app.reflex_ext.events import route_argument
 from chat_app.runs.model_access import NoModelAllowed
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal, try_action
+from chat_app.states import NoticeState, current_principal, notify, try_action
 from chat_app.states.chat_view import NEWEST, ChatView, NewChat, advance
 from chat_app.states.model_views import ModelItem, OptionsItem, model_item
 from chat_app.states.page_window import PAGE, PageWindow
@@ -143,10 +143,12 @@ class ChatState(NoticeState, rx.State):
                 org_id=UUID(organisation) if organisation and not thread else PRIVATE,
             )
         except NotFound:
-            self.refused, self.notice = client_id, _CHAT_DELETED if thread else _LEFT
+            self.refused = client_id
+            notify(self, _CHAT_DELETED if thread else _LEFT)
             return
         except ChatError as error:
-            self.refused, self.notice = client_id, error.message
+            self.refused = client_id
+            notify(self, error.message)
             if isinstance(error, (UnknownModel, NoModelAllowed)):
                 await offer_anew(self, current_principal(), thread)
             return
@@ -175,7 +177,7 @@ class ChatState(NoticeState, rx.State):
         try:
             await services().runs.retry(principal, UUID(message_id), model=self.model)
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
             if isinstance(error, (UnknownModel, NoModelAllowed)):
                 await offer_anew(self, principal, thread)
 
@@ -235,7 +237,7 @@ class ChatState(NoticeState, rx.State):
             self.refused = self.notice = ""
             yield
             self.refused = refused
-        self.notice = message
+        notify(self, message)
 
 
 _CHAT_DELETED = "This chat was deleted. Your text is still here."
@@ -431,7 +433,7 @@ async def show_message(chat: ChatState, principal: Principal, message_id: str) -
         await reload_thread(chat, principal)
         if not chat.missing:
             is_gone = isinstance(error, NotFound)
-            chat.notice = "This message is no longer there." if is_gone else error.message
+            notify(chat, "This message is no longer there." if is_gone else error.message)
         return
     window = await _read(principal, view.thread, 1)
     running = {message.id for message in window.messages if message.is_running} if window else set()

@@ -9,7 +9,7 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseError, InvalidInput, NotFound, message_of
 from chat_app.services import services
-from chat_app.states import current_principal, try_action
+from chat_app.states import current_principal, notify, try_action
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_view import is_summary_outcome
 from chat_app.states.views import ContextItem, OutlookItem, context_item
@@ -55,14 +55,12 @@ class ContextState(ChatState):
                 )
                 self.outlook = OutlookItem(found.summarized, found.can_summarize)
         except DatabaseError as error:
-            self.notice = error.message
+            notify(self, error.message)
 
     @rx.event
     async def compact(self, thread: str):
         """Summarize the older messages of the thread on the page."""
-        if self.notice:
-            self.notice = ""
-            yield  # else a second refusal like the first would not reach the page
+        self.notice = ""
         if thread:
             await try_action(self, services().runs.compact(current_principal(), UUID(thread)))
 

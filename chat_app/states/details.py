@@ -7,7 +7,7 @@ import reflex as rx
 
 from chat_app.core.errors import DatabaseError, InvalidInput, NotFound
 from chat_app.services import services
-from chat_app.states import current_principal
+from chat_app.states import current_principal, notify
 from chat_app.states.chat import ChatState
 from chat_app.states.views import MetricItem, metric_items
 
@@ -41,7 +41,8 @@ class DetailsState(ChatState):
                 metrics = await services().runs.metrics(current_principal(), UUID(message_id))
                 self.items = metric_items(metrics, *_name_and_window(metrics.model))
         except DatabaseError as error:
-            self.message_id, self.notice = "", error.message
+            self.message_id = ""
+            notify(self, error.message)
         finally:
             self.loading_details = False
 

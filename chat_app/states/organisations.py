@@ -19,7 +19,7 @@ from chat_app.db.tables import PRIVATE
 from chat_app.orgs.organisations import OrganisationView
 from chat_app.reflex_ext.events import state_key
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal
+from chat_app.states import NoticeState, current_principal, notify
 from chat_app.states.chat import ChatState, offer_models, start_new_chat
 from chat_app.states.search import SearchState
 from chat_app.states.thread_list import (
@@ -94,7 +94,7 @@ class CurrentOrganisationState(NoticeState, rx.State):
         except NotFound:
             pass  # the user has left it: this is said, and Personal is shown
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
         try:
             await load_organisations(self, principal)
             await refresh(threads, principal)
@@ -152,7 +152,7 @@ class CurrentOrganisationState(NoticeState, rx.State):
                 await move
             except ChatError as error:
                 is_gone = isinstance(error, NotFound)
-                self.notice = _NOT_MOVED if is_gone else error.message
+                notify(self, _NOT_MOVED if is_gone else error.message)
 
     @rx.event
     async def dismiss_move(self):
@@ -216,7 +216,7 @@ async def load_organisations(
     elif not is_known:
         current = next((one.id for one in found if one.is_chosen), PRIVATE)
     elif current not in (PRIVATE, *(one.id for one in found)):
-        state.notice = f"You no longer belong to {name or 'this organisation'}."
+        notify(state, f"You no longer belong to {name or 'this organisation'}.")
         current = PRIVATE
     is_listed = listed_title(threads, thread) is not None
     if thread and found and not is_listed:

@@ -24,7 +24,7 @@ from chat_app.orgs.reading import MINUTES, READERS, GrantInUse, Person
 from chat_app.reflex_ext.events import route_argument, state_key, var_emitter
 from chat_app.reflex_ext.tabs import while_open
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal, to_step_up
+from chat_app.states import NoticeState, current_principal, notify, to_step_up
 from chat_app.states.account import SettingsState
 from chat_app.states.chunks import Chunk, stored_chunks
 from chat_app.states.views import MessageItem, message_of_route, stored, thread_of_route
@@ -109,7 +109,7 @@ class ReadingState(NoticeState, rx.State):
             over(self)
             return
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
         self.grant = grant
         yield ReadingState.watch
 
@@ -351,9 +351,9 @@ class ReadingRequestState(SettingsState, NoticeState, rx.State):
                 minutes=int(form["minutes"]),
             )
         except NotFound:
-            self.notice = "This user has no chats in the organisation any more."
+            notify(self, "This user has no chats in the organisation any more.")
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
         else:
             yield rx.redirect(f"{PATH}/{grant}")
 

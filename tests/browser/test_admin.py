@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest_asyncio
-from playwright.async_api import APIResponse, expect
+from playwright.async_api import APIResponse, Locator, expect
 
 from chat_app.auth.account.people import PAGE_SIZE
 from testing.axe import violations
@@ -150,6 +150,25 @@ async def test_what_was_refused_is_seen_far_down_a_list(root: BrowserUser) -> No
     await remove.click()
     refused = page.locator(".notice").get_by_text("This is the only admin.")
     await expect(refused).to_be_in_viewport()
+
+
+async def test_the_same_outcome_is_read_out_again(root: BrowserUser) -> None:
+    page = root.page
+    await root.open("/admin/sign-up")
+    save = page.locator(".sign-up-policy").get_by_role("button", name="Save")
+
+    async def save_twice(outcome: Locator) -> None:
+        await save.click()
+        said = await outcome.element_handle()
+        await save.click()
+        # a screen reader reads what is new on the page
+        await page.wait_for_function("said => !said.isConnected", arg=said)
+        await expect(outcome).to_be_visible()
+
+    await save_twice(page.locator(".sign-up-policy").get_by_text("Saved."))
+    await page.get_by_role("radio", name="Only emails of some domains").check()
+    await page.get_by_role("textbox", name="Domains").fill("no domain")
+    await save_twice(page.locator(".notice").get_by_role("alert"))
 
 
 async def test_another_page_of_a_list_is_read_from_its_beginning(

@@ -23,16 +23,31 @@ class Notice(rx.Component):
 dismissible = Notice.create
 
 
-def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
-    """An error message, until it is dismissed."""
+def notice(state: Any) -> rx.Component:
+    """The notice of a state, until it is dismissed.
+
+    Args:
+        state: A `NoticeState`.
+    """
     return rx.cond(
-        message != "",
+        state.notice != "",
         dismissible(
             icon("warning"),
-            rx.el.span(message, role="alert"),
-            icon_button("close", "Dismiss", on_click=on_dismiss),
+            rx.el.span(state.notice, key=state.notice_key, role="alert"),
+            icon_button("close", "Dismiss", on_click=state.dismiss),
         ),
     )
+
+
+def outcome(state: Any, class_name: str = "done") -> rx.Component:
+    """What has just been done on a page, for screen readers too.
+
+    Args:
+        state: An `AdminState`.
+        class_name: `sr-only` where the page shows it in another way.
+    """
+    said = rx.el.span(state.done, key=state.notice_key)
+    return rx.el.p(rx.cond(state.done != "", said), role="status", class_name=class_name)
 
 
 class OfflineBar(rx.Component):

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from chat_app.components.auth.fields import labelled, submit_button
-from chat_app.components.ui.feedback import notice
+from chat_app.components.ui.feedback import notice, outcome
 from chat_app.orgs.announcements import MAX_LENGTH, MAX_SHOWN
 from chat_app.pages.settings.sections import (
     confirmed_event,
@@ -24,11 +24,11 @@ def announcement_list() -> rx.Component:
         "Show older announcements", type="button", on_click=state.more, class_name="small-button"
     )
     return rx.fragment(
-        notice(state.notice, state.dismiss),
+        notice(state),
         section(
             "New announcement",
             rx.el.div(_form("Announce"), key=state.made.to_string()),
-            rx.el.p(state.done, role="status", class_name="done"),
+            outcome(state),
             lead="All signed-in users see it at the top of their pages until they dismiss it. "
             f"At most {MAX_SHOWN} are shown, the newest first.",
         ),

@@ -3,7 +3,7 @@
 import reflex as rx
 
 from chat_app.components.auth.fields import labelled
-from chat_app.components.ui.feedback import notice
+from chat_app.components.ui.feedback import notice, outcome
 from chat_app.llm.health import FAILURES
 from chat_app.pages.settings.sections import (
     entries,
@@ -25,12 +25,12 @@ from chat_app.states.admin.models import (
 def models() -> rx.Component:
     """The switches of every model, and how its last calls went."""
     return rx.fragment(
-        notice(ModelRulesState.notice, ModelRulesState.dismiss),
+        notice(ModelRulesState),
         section(
             "Availability",
             _place(),
             when_loaded(ModelRulesState, _rules()),
-            rx.el.p(ModelRulesState.done, role="status", class_name="sr-only"),
+            outcome(ModelRulesState, "sr-only"),
             lead="A model is on until you switch it off. The most specific choice counts: a role "
             "before everyone, an organisation before the installation. Running answers go on.",
         ),

@@ -31,7 +31,7 @@ def organisations() -> rx.Component:
     """A form that creates one, and the list with a search."""
     state = AdminOrganisationsState
     return rx.fragment(
-        notice(state.notice, state.dismiss),
+        notice(state),
         section(
             "Organisations",
             disclosure("Create an organisation", _create()),

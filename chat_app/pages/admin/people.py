@@ -29,7 +29,7 @@ def people() -> rx.Component:
     """A form that adds a user, and the list with a search."""
     state = PeopleState
     return rx.fragment(
-        notice(state.notice, state.dismiss),
+        notice(state),
         section(
             "Users",
             disclosure("Add a user", _add_user()),

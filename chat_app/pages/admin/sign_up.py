@@ -4,7 +4,7 @@ import reflex as rx
 
 from chat_app.auth.sign_in.policy import SignUpMode
 from chat_app.components.auth.fields import labelled, submit_button
-from chat_app.components.ui.feedback import notice
+from chat_app.components.ui.feedback import notice, outcome
 from chat_app.pages.settings.sections import section, when_loaded
 from chat_app.states.admin.sign_up import SignUpPolicyState
 
@@ -25,7 +25,7 @@ def sign_up() -> rx.Component:
     state = SignUpPolicyState
     return section(
         "Who can create an account",
-        notice(state.notice, state.dismiss),
+        notice(state),
         when_loaded(state, *_frame(), _form()),
         lead="For new accounts only: users who have one can always sign in. Admins can add users "
         "in any case.",
@@ -106,7 +106,7 @@ def _form() -> rx.Component:
             rx.cond(state.fixed == "", submit_button("Save")),
             disabled=state.fixed != "",
         ),
-        rx.el.p(state.done, role="status", class_name="done"),
+        outcome(state),
         on_submit=state.save,
         class_name="account-form sign-up-policy",
     )

@@ -36,7 +36,7 @@ def events(
     return section(
         "Events",
         _filters(state, titles, whose),
-        notice(state.notice, state.dismiss),
+        notice(state),
         when_loaded(state, rx.cond(state.items.length() > 0, rows, empty)),
         lead=lead,
     )

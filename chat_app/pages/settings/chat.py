@@ -38,7 +38,7 @@ def _model() -> rx.Component:
             ),
             class_name="settings-model",
         ),
-        notice(ChatDefaultsState.notice, ChatDefaultsState.dismiss),
+        notice(ChatDefaultsState),
         lead="The last one that you chose, here or in a chat.",
     )
 

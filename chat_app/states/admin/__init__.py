@@ -10,7 +10,7 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
-from chat_app.states import NoticeState, current_principal
+from chat_app.states import NoticeState, current_principal, notify
 from chat_app.states.account import SettingsState
 
 GONE = "This no longer exists."
@@ -23,7 +23,7 @@ class AdminState(SettingsState, NoticeState, mixin=True):
     A state derives from this and from `rx.State`.
 
     Attributes:
-        done: What has just been done, for screen readers too.
+        done: What has just been done, for screen readers too. Its element has the notice's key.
     """
 
     done: rx.Field[str] = rx.field("")
@@ -42,12 +42,13 @@ class AdminState(SettingsState, NoticeState, mixin=True):
         try:
             await action
         except NotFound:
-            self.notice = GONE
+            notify(self, GONE)
         except ChatError as error:
-            self.notice = error.message
+            notify(self, error.message)
         await self._read(current_principal())
         if not self.notice:
             self.done = done
+            self.notice_key += 1
         return not self.notice
 
 

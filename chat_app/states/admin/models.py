@@ -14,7 +14,7 @@ from chat_app.llm.base import Model
 from chat_app.llm.health import ModelHealth
 from chat_app.orgs.model_rules import EVERYONE, INSTALLATION, SITE_ROLES, Choice, RuleSet
 from chat_app.services import services
-from chat_app.states import current_principal
+from chat_app.states import current_principal, notify
 from chat_app.states.account import SettingsEntry, SettingsList
 from chat_app.states.admin import GONE, AdminState
 
@@ -173,7 +173,7 @@ class ModelRulesState(AdminState, rx.State):
             try:
                 self.org_name = (await get).name
             except NotFound:
-                self.notice = GONE
+                notify(self, GONE)
             else:
                 self.org_id = org_id
         await self._read(current_principal())
@@ -192,7 +192,7 @@ class ModelRulesState(AdminState, rx.State):
         self.notice, self.done = "", ""
         principal = current_principal()
         if org_id != self.org_id:
-            self.notice = _OTHER_PLACE
+            notify(self, _OTHER_PLACE)
             await self._read(principal)
             return
         known = next((one for one in self.items if one.id == model_id), None)
