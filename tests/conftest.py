@@ -4,13 +4,13 @@ import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
+
+from testing.engine_events import share_compiled_statements
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from testing.postgres import PostgresDatabase, PostgresServer, SharedDatabase
 
 gc.set_threshold(50_000)  # a sixth of a worker's time is collecting garbage with the usual 700
-
-
-@event.listens_for(Pool, "connect")
-def _reverse_rows_without_order(connection: Any, _record: object) -> None:
-    """Give rows whose order is not asked for in the reverse of the usual one, on SQLite.
-
-    PostgreSQL gives them in any order. Who relies on one fails at once here.
-    """
-    if "sqlite" in type(connection).__module__:
-        connection.cursor().execute("PRAGMA reverse_unordered_selects=ON")
-
 
 settings.register_profile("local", deadline=None)
 settings.register_profile(
@@ -77,6 +66,11 @@ def pytest_collection_finish() -> None:
     """Exclude modules and tests from garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let tests of the database compile statements of their own: some change the compiler."""
+    share_compiled_statements(item.path.parent.name != "db")
 
 
 def _group(item: pytest.Item) -> int | None:

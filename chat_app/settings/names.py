@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -84,6 +85,7 @@ def misspelt(environment: Mapping[str, str], known: Collection[str]) -> Iterator
             yield name, setting
 
 
+@cache
 def _is_near(name: str, setting: str) -> bool:
     return _is_within(name, setting, 1 if len(setting) <= _SHORT else _EDITS)
 
