@@ -35,13 +35,11 @@ class Heard:
 
     Attributes:
         sockets: Every socket, in the order in which they were opened.
-        closed: Those of them that are closed.
         text: The pieces of the running answer, joined.
         others: Every frame that is no piece of an answer, by socket.
     """
 
     sockets: list[WebSocket] = field(default_factory=list)
-    closed: list[WebSocket] = field(default_factory=list)
     text: str = ""
     others: dict[int, str] = field(default_factory=dict)
 
@@ -52,7 +50,6 @@ class Heard:
     def _opened(self, socket: WebSocket) -> None:
         number = len(self.sockets)
         self.sockets.append(socket)
-        socket.on("close", lambda gone: self.closed.append(gone))
         socket.on("framereceived", lambda frame: self._take(number, str(frame)))
 
     def _take(self, number: int, frame: str) -> None:
@@ -174,7 +171,9 @@ async def test_an_ended_session_shows_and_says_nothing_more(
         await expect(page.locator("body")).not_to_contain_text(phone.email)
     await expect(composer(phone.page)).to_have_count(0)
     assert heard.text
-    assert set(heard.sockets[:before]) <= set(heard.closed)
+    for socket in heard.sockets[:before]:
+        if not socket.is_closed():
+            await socket.wait_for_event("close", timeout=TIMEOUT_MS)
     afterwards = "".join(heard.others.get(one, "") for one in range(before, len(heard.sockets)))
     for word in (QUESTION, phone.email, phone.name, heard.text[:20]):
         assert word not in afterwards

@@ -153,7 +153,7 @@ async def test_sockets_without_a_session_are_counted_in_total(open_server) -> No
 
 async def test_a_socket_that_never_connects_is_closed(open_server) -> None:
     async with (
-        open_server(timeouts=GatewayTimeouts(connect=1.5)) as server,
+        open_server(timeouts=GatewayTimeouts(connect=5)) as server,
         contextlib.AsyncExitStack() as stack,
     ):
         idle = await opened(stack, server.url)
