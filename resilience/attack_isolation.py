@@ -35,6 +35,7 @@ from testing.isolation_machine import run_isolation_machine
 from testing.membership_machine import run_membership_machine
 from testing.postgres import PostgresServer
 from testing.program import Program
+from testing.reading_machine import run_reading_machine
 from testing.route_cases import CASES, NAMING
 from testing.socket_client import connect
 
@@ -218,8 +219,15 @@ async def membership_machine() -> Result:
     return await _result("membership machine", run_membership_machine)
 
 
-async def _result(name: str, run: Machine) -> Result:
-    compared = await asyncio.to_thread(_run_machines, run)
+async def reading_machine() -> Result:
+    """60 times 12 of them with grants to read another user's chats: each step compares them all."""
+    return await _result("reading machine", run_reading_machine, examples=60, steps=12)
+
+
+async def _result(
+    name: str, run: Machine, *, examples: int = _EXAMPLES, steps: int = _STEPS
+) -> Result:
+    compared = await asyncio.to_thread(_run_machines, run, examples, steps)
     return Result(
         name,
         sum(compared.values()),
@@ -228,7 +236,7 @@ async def _result(name: str, run: Machine) -> Result:
     )
 
 
-def _run_machines(run: Machine) -> dict[str, int]:
+def _run_machines(run: Machine, examples: int, steps: int) -> dict[str, int]:
     warnings.filterwarnings("ignore", ".*cartesian product")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -242,6 +250,6 @@ def _run_machines(run: Machine) -> dict[str, int]:
             "PostgreSQL": stack.enter_context(server.new_database()),
         }
         return {
-            name: run(database, examples=_EXAMPLES, steps=_STEPS)
+            name: run(database, examples=examples, steps=steps)
             for name, database in databases.items()
         }

@@ -17,6 +17,7 @@ from resilience.attack_isolation import (
     foreign_routes,
     isolation_machine,
     membership_machine,
+    reading_machine,
 )
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_model_sizes import oversized_answers
@@ -69,6 +70,7 @@ SCENARIOS: dict[str, Scenario] = {
     "foreign-handlers": with_own_program(foreign_handlers),
     "isolation-machine": isolation_machine,
     "membership-machine": membership_machine,
+    "reading-machine": reading_machine,
     "flood": with_own_program(flood),
     "unfinished-bodies": with_own_program(unfinished_bodies),
     "malformed-bodies": with_own_program(malformed_bodies),

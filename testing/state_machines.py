@@ -35,16 +35,13 @@ class _Uniform(HypothesisProvider):
 AVAILABLE_PROVIDERS["uniform"] = _Uniform
 
 
-def run_machine(
-    kind: type[RuleBasedStateMachine], *, examples: int, steps: int, backend: str = "uniform"
-) -> None:
+def run_machine(kind: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
     """Run a machine, with the same examples each time.
 
     Args:
         kind: The machine.
         examples: How many times it begins anew.
         steps: The most things that are done each time.
-        backend: What draws the steps: `uniform`, or `hypothesis`, which prefers the first rules.
 
     Raises:
         AssertionError: A rule or an invariant of the machine does not hold.
@@ -53,7 +50,7 @@ def run_machine(
         max_examples=examples,
         stateful_step_count=steps,
         derandomize=True,
-        backend=backend,
+        backend="uniform",
         database=None,
         deadline=None,
         phases=[Phase.generate],

@@ -61,7 +61,7 @@ def test_a_mutant_without_the_subject_is_noticed(
 def test_without_the_subject_postgres_itself_keeps_users_apart(
     database: DatabaseUnderTest, without_subject: None
 ) -> None:
-    run_reading_machine(database, examples=5)
+    run_reading_machine(database, examples=3)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_mutant_without_the_organisation_is_noticed(
 def test_without_the_organisation_postgres_itself_keeps_it(
     database: DatabaseUnderTest, without_organisation: None
 ) -> None:
-    run_reading_machine(database, examples=5)
+    run_reading_machine(database, examples=3)
 
 
 @only_sqlite
@@ -134,7 +134,7 @@ def test_a_mutant_without_the_list_of_tables_is_noticed(
 def test_without_the_list_of_tables_postgres_itself_shows_no_other(
     database: DatabaseUnderTest, without_tables: None
 ) -> None:
-    run_reading_machine(database, examples=5)
+    run_reading_machine(database, examples=3)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_mutant_that_writes_is_noticed(
 def test_without_read_only_postgres_itself_lets_nothing_be_written(
     database: DatabaseUnderTest, without_read_only: None
 ) -> None:
-    run_reading_machine(database, examples=5)
+    run_reading_machine(database, examples=3)
 
 
 async def test_a_transaction_that_names_a_subject_selects_their_rows_of_one_organisation(
