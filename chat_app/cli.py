@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import importlib
 import os
 import signal
 import sys
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -145,9 +147,27 @@ def run(
     """
     if port is not None:
         os.environ["PORT"] = str(port)
-    config = settings()  # before the slow imports, so that an invalid one is said at once
+    with _no_garbage_collection():
+        serving = _load_server(with_parent)
 
     import uvloop
+
+    uvloop.run(serving)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """While modules are loaded, which live as long as the process, collecting is wasted CPU."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _load_server(with_parent: bool) -> Coroutine[Any, Any, None]:
+    config = settings()  # before the slow imports, so that an invalid one is said at once
 
     from chat_app.reflex_ext.build import SERVING, SERVING_ROUTES, BakedSettings, serve_pages
     from chat_app.server import frontend
@@ -172,7 +192,7 @@ def run(
     settings.cache_clear()
     config = settings()
     program = importlib.import_module("chat_app.chat_app").app()
-    serving = serve(
+    return serve(
         program,
         host=config.host,
         port=config.port,
@@ -180,7 +200,6 @@ def run(
         ready=lambda: typer.echo(_where_it_is(config)),
         with_parent=with_parent,
     )
-    uvloop.run(serving)
 
 
 def _where_it_is(config: Settings) -> str:

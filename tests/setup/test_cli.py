@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import socket
 import sqlite3
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import uvloop
 
+from chat_app import cli
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import issue_session
@@ -51,6 +54,14 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", show], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(done.stdout.split())
+
+
+def test_garbage_is_collected_once_the_server_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    collects: list[bool] = []
+    monkeypatch.setattr(cli, "_load_server", lambda _: collects.append(gc.isenabled()))
+    monkeypatch.setattr(uvloop, "run", lambda _: collects.append(gc.isenabled()))
+    cli.run()
+    assert collects == [False, True]
 
 
 def test_help_names_every_command(chat_app: CommandLine) -> None:
