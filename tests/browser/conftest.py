@@ -87,11 +87,14 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def meet(browser: Browser) -> AsyncIterator[Meet]:
-    """A user with a browser profile of their own, at a program's address."""
+    """A user with a browser profile of their own, at a program's address.
+
+    They want no motion: an animation without end draws sixty frames a second while a test waits.
+    """
     contexts: list[BrowserContext] = []
 
     async def new_user(name: str, url: str, **options: object) -> BrowserUser:
-        context = await browser.new_context(**options)  # pyright: ignore[reportArgumentType]
+        context = await browser.new_context(**{"reduced_motion": "reduce", **options})  # pyright: ignore[reportArgumentType]
         contexts.append(context)
         return BrowserUser(url, context, await context.new_page(), name)
 
