@@ -148,21 +148,19 @@ def run(
     if port is not None:
         os.environ["PORT"] = str(port)
     with _no_garbage_collection():
+        import uvloop
+
         serving = _load_server(with_parent)
-
-    import uvloop
-
     uvloop.run(serving)
 
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """While modules are loaded, which live as long as the process, collecting is wasted CPU."""
+    """Load without garbage collection: what is loaded lives as long as the process."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

@@ -60,7 +60,10 @@ def test_garbage_is_collected_once_the_server_is_loaded(monkeypatch: pytest.Monk
     collects: list[bool] = []
     monkeypatch.setattr(cli, "_load_server", lambda _: collects.append(gc.isenabled()))
     monkeypatch.setattr(uvloop, "run", lambda _: collects.append(gc.isenabled()))
-    cli.run()
+    try:
+        cli.run()
+    finally:
+        gc.enable()
     assert collects == [False, True]
 
 
