@@ -6,24 +6,28 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.pool import Pool
+from sqlalchemy.util import LRUCache
 
 
 @event.listens_for(Pool, "connect")
 def _reverse_rows_without_order(connection: Any, _record: object) -> None:
     """Give rows whose order is not asked for in the reverse of the usual one, on SQLite.
 
-    PostgreSQL gives them in any order. Who relies on one fails at once here.
+    PostgreSQL gives them in any order. A test that relies on one fails here.
     """
     if "sqlite" in type(connection).__module__:
         connection.cursor().execute("PRAGMA reverse_unordered_selects=ON")
 
 
-class _CompiledStatements(dict[Hashable, Any]):
-    """Compiled statements of all engines whose compilers are the same.
+class _CompiledStatements(LRUCache[Hashable, Any]):
+    """Compiled statements of all engines whose compilers are the same: the 2,000 used last.
 
     Each engine has its own in the program. Every test opens engines of its own, and compiling their
     statements anew is a fifth of what a test costs.
     """
+
+    def __init__(self) -> None:
+        super().__init__(2_000)
 
     def get(self, key: Any, default: Any = None) -> Any:
         return super().get(_of_compiler(*key), default)
@@ -33,11 +37,9 @@ class _CompiledStatements(dict[Hashable, Any]):
 
 
 def _of_compiler(dialect: Dialect, *statement: Hashable) -> Hashable:
-    compiler = dialect.statement_compiler
-    # `restrict_to_owner` makes a class for each engine, of the same two
-    is_made = compiler.__name__.startswith("OwnerFilter")
-    kind = compiler.__bases__ if is_made else compiler
-    return dialect.name, dialect.driver, kind, *statement
+    from chat_app.db.row_level_security import is_restricted
+
+    return dialect.name, dialect.driver, is_restricted(dialect), *statement
 
 
 _compiled = _CompiledStatements()

@@ -148,6 +148,13 @@ def test_nothing_imports_from_the_tests() -> None:
     ]
 
 
+def test_the_sql_compiler_is_changed_in_tests_of_the_database_alone() -> None:
+    """Other tests of a process share compiled statements (testing/engine_events.py)."""
+    name = "_Owner" + "Filter"
+    found = [path for path in (ROOT / "tests").rglob("*.py") if name in path.read_text()]
+    assert {path.relative_to(ROOT / "tests").parts[0] for path in found} == {"db"}
+
+
 def test_what_a_page_is_waited_for_is_a_function() -> None:
     """Chromium evaluates an expression again at each look: the page's policy refuses the second."""
     scripts = [
