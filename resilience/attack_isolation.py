@@ -220,7 +220,7 @@ async def membership_machine() -> Result:
 
 
 async def reading_machine() -> Result:
-    """60 times 12 of them with grants to read another user's chats: each step compares them all."""
+    """60 times 12 with grants to read another's chats; fewer, as each step tries every grant."""
     return await _result("reading machine", run_reading_machine, examples=60, steps=12)
 
 

@@ -85,7 +85,7 @@ def misspelt(environment: Mapping[str, str], known: Collection[str]) -> Iterator
             yield name, setting
 
 
-@cache
+@cache  # a process that starts the services many times, as the tests do, asks the same each time
 def _is_near(name: str, setting: str) -> bool:
     return _is_within(name, setting, 1 if len(setting) <= _SHORT else _EDITS)
 

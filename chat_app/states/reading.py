@@ -338,7 +338,6 @@ class ReadingRequestState(SettingsState, NoticeState, rx.State):
     async def ask(self, form: dict[str, str]):
         """Begin to read, and open the page; what is refused becomes the notice."""
         self.notice = ""
-        yield
         org_id = message_of_route(route_argument(self, "org_id"))
         try:
             if not org_id:

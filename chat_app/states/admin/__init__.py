@@ -23,7 +23,7 @@ class AdminState(SettingsState, NoticeState, mixin=True):
     A state derives from this and from `rx.State`.
 
     Attributes:
-        done: What has just been done, for screen readers too. Its element has the notice's key.
+        done: What has just been done, for screen readers too; `notice_key` is its element's key.
     """
 
     done: rx.Field[str] = rx.field("")
